@@ -1,0 +1,202 @@
+"""Settings: one YAML file, every key overridable by environment, secrets from where systemd or the user keeps them.
+
+Precedence: environment (`TRADEASSIST_STORE__PATH`), then systemd credentials, then the file, then defaults. Unknown
+keys are refused. Secrets are `SecretStr`: they print as asterisks wherever they end up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.yaml12 import Problem, Problems, compose, place_of, plain
+
+_UNIT_S = {"s": 1, "m": 60, "h": 3600}
+FIELD_NAMES = {"app_key": "SCHWAB_CLIENT_ID", "app_secret": "SCHWAB_CLIENT_SECRET"}
+"""The names other Schwab tools use for the two secrets; honoured from the environment."""
+
+
+def _seconds(value: object) -> object:
+    """`30s`, `5m`, `2h` as seconds; anything else is left for the model to refuse."""
+    if isinstance(value, str) and value[:-1].isdigit() and value[-1:] in _UNIT_S:
+        return int(value[:-1]) * _UNIT_S[value[-1]]
+    return value
+
+
+Duration = Annotated[int, BeforeValidator(_seconds)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RulesSettings(_Part):
+    """Where the rule files are."""
+
+    dir: Path | None = None
+    """Default: `rules.d` beside the settings file."""
+
+
+class StoreSettings(_Part):
+    """Where state is kept."""
+
+    path: Path | None = None
+    """Default: $STATE_DIRECTORY, $XDG_STATE_HOME/tradeassist, or /var/lib/tradeassist for root."""
+
+
+class SchwabSettings(_Part):
+    """How to reach Schwab. `base_url` points anywhere, e.g. at the simulator."""
+
+    base_url: str = "https://api.schwabapi.com"
+    app_key: SecretStr = SecretStr("")
+    app_secret: SecretStr = SecretStr("")
+    token_file: Path | None = None
+    """Default: `token.json` in the store's directory."""
+
+
+class ChannelSettings(_Part):
+    """A place alerts go to: any Apprise URL."""
+
+    url: SecretStr
+    ttl: Duration = 900
+    """Seconds after which an alert that could not be delivered is noise and expires."""
+
+
+class LogSettings(_Part):
+    """What is logged and how; `auto` is colours on a terminal and JSON elsewhere."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRADEASSIST_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    clock: Literal["wall", "market"] = "wall"
+    """`market`: time is what the feed says (a simulator or a recorded session sets it)."""
+    rules: RulesSettings = RulesSettings()
+    store: StoreSettings = StoreSettings()
+    schwab: SchwabSettings = SchwabSettings()
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
+    notify: tuple[str, ...] | None = None
+    """Channels of a rule that names none; default: all."""
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values come in as init arguments."""
+        return env_settings, init_settings
+
+    @property
+    def default_channels(self) -> tuple[str, ...]:
+        return tuple(self.channels) if self.notify is None else self.notify
+
+
+def load_settings(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of `path` (default: where they live), completed: every path in the result is set.
+
+    Raises ConfigError or yaml12.Problems, each saying where and what to do.
+    """
+    environment = os.environ if environment is None else environment
+    file = path or default_path(environment)
+    if path is not None and not path.exists():
+        raise ConfigError(f"no settings file at {path}", hint="name an existing file with --config")
+    values = _with_secrets(_read(file) if file.exists() else {}, environment)
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise _problems(file, error) from None
+    unknown = set(settings.default_channels) - set(settings.channels)
+    if unknown:
+        raise ConfigError(f"notify names no channel of this file: {', '.join(sorted(unknown))}",
+                          hint="add it under channels, or take it out of notify")  # fmt: skip
+    return _complete(settings, file, environment)
+
+
+def default_path(environment: Mapping[str, str]) -> Path:
+    """Where the settings file is looked for: /etc for root and for a system service, else the user's own."""
+    system = Path("/etc/tradeassist/config.yaml")
+    if "STATE_DIRECTORY" in environment or (os.geteuid() == 0 and system.exists()):
+        return system
+    home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
+    return Path(home) / "tradeassist" / "config.yaml"
+
+
+def default_state(environment: Mapping[str, str]) -> Path:
+    """Where state is kept when the settings do not say."""
+    if environment.get("STATE_DIRECTORY"):
+        return Path(environment["STATE_DIRECTORY"].split(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/tradeassist")
+    home = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME", "/")) / ".local" / "state")
+    return Path(home) / "tradeassist"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {file}: {error}", hint="make it a readable UTF-8 file") from error
+    values = plain(compose(text, str(file)))
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file} is not a map of settings", hint="see the README's settings")
+    return values
+
+
+def _with_secrets(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Fill in secrets: a credential file is named like its key (schwab.app_key, channels.slack.url)."""
+    credentials = environment.get("CREDENTIALS_DIRECTORY")
+    for file in sorted(Path(credentials).iterdir()) if credentials else []:
+        keys = file.name.split(".")
+        if keys[0] in ("schwab", "channels") and len(keys) > 1:
+            target = values
+            for key in keys[:-1]:
+                target = target.setdefault(key, {})
+            target[keys[-1]] = file.read_text("utf-8").strip()
+    for key, name in FIELD_NAMES.items():
+        if environment.get(name):
+            values.setdefault("schwab", {})[key] = environment[name]
+    return values
+
+
+def _complete(settings: Settings, file: Path, environment: Mapping[str, str]) -> Settings:
+    """Put in the paths that depend on where we run; relative ones are relative to the settings file."""
+    state = _absolute(settings.store.path, file) or default_state(environment)
+    rules = _absolute(settings.rules.dir, file) or file.parent / "rules.d"
+    return settings.model_copy(update={
+        "rules": settings.rules.model_copy(update={"dir": rules}),
+        "store": settings.store.model_copy(update={"path": state}),
+        "schwab": settings.schwab.model_copy(
+            update={"token_file": _absolute(settings.schwab.token_file, file) or state / "token.json"}),
+    })  # fmt: skip
+
+
+def _absolute(path: Path | None, file: Path) -> Path | None:
+    return None if path is None else (file.parent / path.expanduser()).resolve()
+
+
+def _problems(file: Path, error: ValidationError) -> Problems:
+    """pydantic's errors at their places in the file, never with a value (it may be a secret)."""
+    node = compose(file.read_text("utf-8"), str(file)) if file.exists() else compose("{}", str(file))
+    return Problems([
+        Problem(place_of(node, item["loc"]), ".".join(map(str, item["loc"])), item["msg"].lower(),
+                "see the README's settings")
+        for item in error.errors(include_input=False, include_url=False)
+    ])  # fmt: skip
