@@ -1,0 +1,1 @@
+"""Pure facts of a market: ticks, bars, instruments, trading sessions, recorded files."""

@@ -1,0 +1,152 @@
+"""Merges level-one changes into full quotes, and tells trades by volume.
+
+Schwab sends a full image after a subscription and then only what changed; a zero often means "none yet" (recorded
+pre-market frames show them). `None` in a change means: not sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tradeassistd.market.instrument import Instrument, instrument_of
+from tradeassistd.market.price import price_from_float
+from tradeassistd.market.tick import Field, Tick
+
+
+@dataclass(slots=True)
+class Change:
+    """One level-one item as it came: prices and sizes as numbers, times in UTC milliseconds; None: not sent."""
+
+    symbol: str
+    last: float | None = None
+    bid: float | None = None
+    ask: float | None = None
+    bid_size: float | None = None
+    ask_size: float | None = None
+    volume: float | None = None
+    trade_ms: float | None = None
+    quote_ms: float | None = None
+    delayed: bool | None = None
+    open: float | None = None
+    high: float | None = None
+    low: float | None = None
+    prev_close: float | None = None
+    status: str | None = None
+    contract: str | None = None
+
+
+@dataclass(slots=True)
+class DayFacts:
+    """Slow values of a symbol's day; prices are scaled integers, None is unknown."""
+
+    open: int | None = None
+    high: int | None = None
+    low: int | None = None
+    prev_close: int | None = None
+    status: str = ""
+    contract: str = ""
+
+
+class Quote:
+    """The merged quote of one symbol on one connection."""
+
+    def __init__(self, symbol: str) -> None:
+        self.instrument: Instrument = instrument_of(symbol)
+        self.facts = DayFacts()
+        self._symbol = symbol
+        self._fresh = True
+        self._last: int | None = None
+        self._bid: int | None = None
+        self._ask: int | None = None
+        self._bid_size: int | None = None
+        self._ask_size: int | None = None
+        self._volume: int | None = None
+        self._trade_ms: int | None = None
+        self._quote_ms: int | None = None
+        self._delayed = False
+
+    def merge(self, event_us: int, change: Change) -> Tick:
+        """Take one change; the first on a connection is the full image. Gives the tick it makes."""
+        changed = 0
+        instrument = self.instrument
+        if change.last is not None:
+            last = self._price(change.last)
+            changed |= Field.LAST * (last != self._last)
+            self._last = last
+        if instrument.has_quote:
+            changed |= self._merge_quote(change)
+        traded = self._merge_volume(change) if instrument.has_volume else None
+        changed |= Field.VOLUME * (traded is not None)
+        trade_moved = change.trade_ms is not None and int(change.trade_ms) != (self._trade_ms or 0)
+        if change.trade_ms is not None:
+            self._trade_ms = int(change.trade_ms) or None
+        if change.quote_ms is not None:
+            self._quote_ms = int(change.quote_ms) or None
+        if change.delayed is not None:
+            self._delayed = change.delayed
+        size = traded if traded and traded > 0 else None
+        if not instrument.has_volume and self._last is not None and (changed & Field.LAST or trade_moved):
+            size = 0
+        if self._fresh:
+            # The image sets the base of the volume; what it reports was traded while nobody watched.
+            changed, size, self._fresh = changed | Field.IMAGE, None, False
+        if size is not None and self._last is not None:
+            changed |= Field.TRADE
+        else:
+            size = None
+        return Tick(event_us, self._symbol, self._last, self._bid, self._ask, self._bid_size, self._ask_size,
+                    self._volume, self._trade_ms, self._quote_ms, size,
+                    int(changed | Field.DELAYED * self._delayed))  # fmt: skip
+
+    def merge_facts(self, change: Change) -> bool:
+        """Take the slow values of a change; whether any of them moved."""
+        facts = self.facts
+        before = (facts.open, facts.high, facts.low, facts.prev_close, facts.status, facts.contract)
+        if change.open is not None:
+            facts.open = self._price(change.open)
+        if change.high is not None:
+            facts.high = self._price(change.high)
+        if change.low is not None:
+            facts.low = self._price(change.low)
+        if change.prev_close is not None:
+            facts.prev_close = self._price(change.prev_close)
+        if change.status is not None:
+            facts.status = change.status
+        if change.contract is not None:
+            facts.contract = change.contract
+        return before != (facts.open, facts.high, facts.low, facts.prev_close, facts.status, facts.contract)
+
+    def _merge_quote(self, change: Change) -> int:
+        changed = 0
+        if change.bid is not None:
+            bid = self._price(change.bid)
+            changed |= Field.BID * (bid != self._bid)
+            self._bid = bid
+        if change.ask is not None:
+            ask = self._price(change.ask)
+            changed |= Field.ASK * (ask != self._ask)
+            self._ask = ask
+        if change.bid_size is not None:
+            bid_size = int(change.bid_size)
+            changed |= Field.BID_SIZE * (bid_size != self._bid_size)
+            self._bid_size = bid_size
+        if change.ask_size is not None:
+            ask_size = int(change.ask_size)
+            changed |= Field.ASK_SIZE * (ask_size != self._ask_size)
+            self._ask_size = ask_size
+        return changed
+
+    def _merge_volume(self, change: Change) -> int | None:
+        """By how much the day's volume moved: a rise is a trade, a fall (reset, roll, new day) only a new base."""
+        if change.volume is None:
+            return None
+        volume, before = int(change.volume), self._volume
+        self._volume = volume
+        if before is None:
+            return 0
+        return volume - before if volume != before else None
+
+    def _price(self, value: float) -> int | None:
+        if value == 0 and not self.instrument.zero_is_a_price:
+            return None
+        return price_from_float(value)
