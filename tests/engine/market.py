@@ -1,0 +1,129 @@
+"""A small market for engine tests: writes events by hand, with times that increase as the daemon's do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tradeassistd.base.clock import US_PER_S
+from tradeassistd.engine.engine import Engine
+from tradeassistd.engine.events import ClockTurn, Connection, Gap, Start
+from tradeassistd.engine.expression import (
+    Call,
+    Combine,
+    Compare,
+    Cross,
+    Expression,
+    Name,
+    Number,
+)
+from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.engine.transition import Kind, RuleState, Transition
+from tradeassistd.market.price import price_from_text
+from tradeassistd.market.tick import Field, Tick
+
+MONDAY_RTH_US = int(datetime.fromisoformat("2026-11-16T10:00:00-05:00").timestamp()) * US_PER_S
+
+
+def number(text: str) -> Number:
+    """A literal such as `5180.25`, `1%`, `5m`."""
+    from fractions import Fraction
+
+    digits = text.rstrip("%kMBxtsmhd")
+    return Number(Fraction(digits), text[len(digits) :])
+
+
+def price_is(op: str, level: str) -> Compare:
+    return Compare(op, Name("price"), number(level))
+
+
+def crosses(op: str, *levels: str) -> Cross:
+    return Cross(op, Name("price"), tuple(number(level) for level in levels))
+
+
+def bars(name: str, *args: str) -> Call:
+    """`sma(close, 20, 1m)` and the like: names stay names, the rest are literals."""
+    return Call(name, tuple(number(arg) if arg[0].isdigit() else Name(arg) for arg in args))
+
+
+def every(*items: Expression) -> Combine:
+    return Combine("and", items)
+
+
+def either(*items: Expression) -> Combine:
+    return Combine("or", items)
+
+
+@dataclass
+class Market:
+    """One engine and the time; every method gives the transitions it caused and keeps them in `all`."""
+
+    rules: tuple[Rule, ...]
+    now_us: int = MONDAY_RTH_US
+    states: tuple[RuleState, ...] = ()
+    all: list[Transition] = field(default_factory=list)
+    volume: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(RuleSet(self.rules))
+        self.engine.on_event(Start(self._next(), "", self.states))
+
+    def image(self, symbol: str, price: str | None = None, **quote: str) -> list[Transition]:
+        """The first row after a subscription: sets values and is no trade."""
+        return self._row(symbol, price, None, Field.IMAGE, quote)
+
+    def trade(self, symbol: str, price: str, size: int = 1, *, after_s: float = 0.0) -> list[Transition]:
+        self.now_us += round(after_s * US_PER_S)
+        return self._row(symbol, price, size, Field.LAST | Field.VOLUME | Field.TRADE, {})
+
+    def quote(self, symbol: str, **quote: str) -> list[Transition]:
+        return self._row(symbol, None, None, Field.BID | Field.ASK, quote)
+
+    def wait(self, seconds: int) -> list[Transition]:
+        """Whole seconds pass, each with its clock event."""
+        found: list[Transition] = []
+        first = self.now_us // US_PER_S + 1
+        for second in range(first, first + seconds):
+            self.now_us = second * US_PER_S
+            found += self._take(ClockTurn(self.now_us))
+        return found
+
+    def drop(self) -> list[Transition]:
+        return self._take(Connection(self._next(), "backoff", "cut"))
+
+    def resume(self, *, after_s: int = 30) -> list[Transition]:
+        """The connection is back: the gap, to be followed by images."""
+        from_us = self.now_us
+        self.wait(after_s)
+        return self._take(Gap(self._next(), from_us, self.now_us, "cut"))
+
+    def kinds(self) -> list[str]:
+        return [one.kind.value for one in self.all]
+
+    def fired(self) -> list[Transition]:
+        return [one for one in self.all if one.kind is Kind.FIRED]
+
+    def _row(
+        self, symbol: str, price: str | None, size: int | None, changed: int, quote: dict[str, str]
+    ) -> list[Transition]:
+        state = self.engine.symbols.get(symbol)
+        before = state.tick if state else None
+        last = price_from_text(price) if price is not None else (before.last if before else None)
+        bid = price_from_text(quote["bid"]) if "bid" in quote else (before.bid if before else None)
+        ask = price_from_text(quote["ask"]) if "ask" in quote else (before.ask if before else None)
+        self.volume[symbol] = self.volume.get(symbol, 0) + (size or 0)
+        if Field.IMAGE & changed:
+            changed |= Field.LAST | Field.BID | Field.ASK
+        trade_ms = self.now_us // 1000 if size is not None else (before.trade_ms if before else None)
+        return self._take(
+            Tick(self._next(), symbol, last, bid, ask, 1, 1, self.volume[symbol], trade_ms, None, size, int(changed))
+        )
+
+    def _take(self, event: Tick | ClockTurn | Connection | Gap) -> list[Transition]:
+        found = self.engine.on_event(event)
+        self.all += found
+        return found
+
+    def _next(self) -> int:
+        self.now_us += 1
+        return self.now_us

@@ -1,0 +1,217 @@
+"""The engine: one ordered sequence of events in, transitions of rule states out.
+
+No clock, no files, no await: live, replay and tests are the same path. Before an event at t the bars due close, then
+timers run, then `close()` rules; then the event is applied whole and every rule that reads a changed value is judged
+once, in the order of the rule files (rules.md 4.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from tradeassistd.base.clock import US_PER_S
+from tradeassistd.engine.events import ClockTurn, Connection, Event, Gap, Start
+from tradeassistd.engine.machine import Machine
+from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
+from tradeassistd.engine.transition import RuleState, Transition
+from tradeassistd.market.bar import Bar
+from tradeassistd.market.instrument import instrument_of
+from tradeassistd.market.session import series_session
+from tradeassistd.market.tick import Tick
+
+FAULTS_MAX = 3
+FAULT_SPAN_US = 60 * US_PER_S
+DISABLED_S = (60, 300, 1800)
+"""A rule that raises FAULTS_MAX times within FAULT_SPAN_US is left out for these times in turn (rules.md 4.9)."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """A rule raised: a defect of ours, isolated so that the other rules go on."""
+
+    event_us: int
+    rule_id: str
+    symbol: str
+    error: Exception
+    disabled_s: int = 0
+
+
+class Engine:
+    """All rules over all symbols."""
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        self.rule_set = rule_set
+        self.symbols: dict[str, SymbolState] = {}
+        self.bars: list[Bar] = []
+        """Bars closed since the caller last took them."""
+        self.faults: list[Fault] = []
+        """Rules that raised since the caller last took them."""
+        self.machines: list[Machine] = []
+        self._watchers: dict[str, list[tuple[int, Machine]]] = {}
+        self._at_close: dict[tuple[str, str], list[Machine]] = {}
+        self._by_second: list[Machine] = []
+        self._untold: dict[int, Machine] = {}
+        self._failing: dict[tuple[str, str, int], _Failing] = {}
+        for rule in rule_set.rules:
+            if rule.mode != "off":
+                for symbol in rule.symbols:
+                    self._add(Machine(rule, symbol, len(self.machines), self._state_of))
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Every symbol some rule reads: what the feed must subscribe to."""
+        return tuple(sorted({symbol for machine in self.machines for symbol in (machine.symbol, *machine.reads)}))
+
+    def on_event(self, event: Event) -> list[Transition]:
+        """Take the next event; event times must increase. Gives the transitions it caused, in order."""
+        match event:
+            case Tick():
+                return list(self._tick(event))
+            case ClockTurn():
+                return list(self._clock(event.event_us))
+            case Start():
+                self._restore(event.states)
+            case Connection(state=state) if state != "live":
+                self._cut(0, ())  # until when nothing was seen, the gap says that follows
+            case Gap():
+                self._cut(event.to_us, event.symbols)
+        return []
+
+    def take_states(self) -> list[RuleState]:
+        """The rule states that changed since the last call, for the store."""
+        changed = [machine for machine in self.machines if machine.dirty]
+        for machine in changed:
+            machine.dirty = False
+        # Copies: the engine goes on while a writer still reads them.
+        return [replace(machine.state, sides=list(machine.state.sides)) for machine in changed]
+
+    def take_bars(self) -> list[Bar]:
+        """The bars closed since the last call."""
+        bars, self.bars = self.bars, []
+        return bars
+
+    def take_faults(self) -> list[Fault]:
+        """The faults since the last call."""
+        faults, self.faults = self.faults, []
+        return faults
+
+    def _tick(self, tick: Tick) -> Iterator[Transition]:
+        now_us = tick.event_us
+        state = self._state_of(tick.symbol)
+        state.turn(now_us)
+        bars = state.close_bars(tick)
+        yield from self._timers(now_us)
+        yield from self._closed(bars, now_us)
+        state.apply(tick)
+        changed = tick.changed | (BARS_MOVED if bars else 0)
+        for reads, machine in self._watchers.get(tick.symbol, ()):
+            if reads & changed or now_us >= machine.closes_us:
+                yield from self._guard(machine, now_us, machine.judge)
+
+    def _clock(self, now_us: int) -> Iterator[Transition]:
+        bars: list[Bar] = []
+        for state in self.symbols.values():
+            state.turn(now_us)
+            bars += state.close_bars_by_clock(now_us)
+        yield from self._timers(now_us)
+        yield from self._closed(bars, now_us)
+        moved = {bar.symbol for bar in bars}
+        touched = {
+            machine.order for symbol in moved for reads, machine in self._watchers.get(symbol, ()) if reads & BARS_MOVED
+        }
+        touched.update(machine.order for machine in self._by_second)
+        for order in sorted(touched):
+            yield from self._guard(self.machines[order], now_us, self.machines[order].judge)
+
+    def _timers(self, now_us: int) -> Iterator[Transition]:
+        for order in sorted(self._untold):
+            machine = self._untold[order]
+            yield from self._guard(machine, now_us, machine.tell_if_due)
+            if not machine.due_us:
+                del self._untold[order]
+
+    def _closed(self, bars: list[Bar], now_us: int) -> Iterator[Transition]:
+        """Keep the bars, and judge the rules that wait for one of them."""
+        if not bars:
+            return
+        self.bars += [bar for bar in bars if bar.session == self.symbols[bar.symbol].archive.session]
+        due: dict[int, Machine] = {}
+        for bar in bars:
+            if bar.session == series_session(self.symbols[bar.symbol].instrument):
+                due.update({machine.order: machine for machine in self._at_close.get((bar.symbol, bar.interval), ())})
+        for order in sorted(due):
+            yield from self._guard(due[order], now_us, due[order].judge)
+
+    def _restore(self, states: Iterable[RuleState]) -> None:
+        machines = {machine.key: machine for machine in self.machines}
+        for state in states:
+            machine = machines.get((state.rule_id, state.symbol, state.level))
+            if machine and machine.restore(state):
+                self._await_telling(machine)
+
+    def _cut(self, until_us: int, symbols: tuple[str, ...]) -> None:
+        """A gap in what we know of `symbols` (none named: of all)."""
+        named = set(symbols) or set(self.symbols)
+        for symbol in named & set(self.symbols):
+            self.symbols[symbol].cut(until_us)
+        for machine in self.machines:
+            if named & set(machine.reads):
+                machine.cut()
+
+    def _state_of(self, symbol: str) -> SymbolState:
+        state = self.symbols.get(symbol)
+        if state is None:
+            state = self.symbols[symbol] = SymbolState(instrument_of(symbol))
+        return state
+
+    def _add(self, machine: Machine) -> None:
+        self.machines.append(machine)
+        interval = machine.rule.evaluate.interval
+        if interval:
+            self._state_of(machine.symbol).bar_series(interval)
+            self._at_close.setdefault((machine.symbol, interval), []).append(machine)
+            return
+        for symbol, reads in machine.reads.items():
+            self._watchers.setdefault(symbol, []).append((reads, machine))
+        if any(reads & SECOND_TURNED for reads in machine.reads.values()):
+            self._by_second.append(machine)
+
+    def _await_telling(self, machine: Machine) -> None:
+        if machine.due_us:
+            self._untold[machine.order] = machine
+
+    def _guard(self, machine: Machine, now_us: int, step: Callable[[int], Iterator[Transition]]) -> list[Transition]:
+        """Run one step of one rule so that a defect in it stops nobody else (rules.md 4.9)."""
+        failing = self._failing.get(machine.key)
+        if failing and now_us < failing.until_us:
+            return []
+        try:
+            transitions = list(step(now_us))
+            self._await_telling(machine)
+            return transitions
+        except Exception as error:  # noqa: BLE001 - whatever a rule raises must not take the others down; it is reported
+            failing = self._failing.setdefault(machine.key, _Failing())
+            self.faults.append(Fault(now_us, machine.rule.id, machine.symbol, error, failing.count(now_us)))
+            return []
+
+
+class _Failing:
+    """How often one rule raised lately, and until when it is left out."""
+
+    def __init__(self) -> None:
+        self.until_us = 0
+        self._times_us: list[int] = []
+        self._disabled = 0
+
+    def count(self, now_us: int) -> int:
+        """One more fault; gives for how many seconds the rule is left out now (0: not yet)."""
+        self._times_us = [at_us for at_us in self._times_us if at_us > now_us - FAULT_SPAN_US] + [now_us]
+        if len(self._times_us) < FAULTS_MAX:
+            return 0
+        seconds = DISABLED_S[min(self._disabled, len(DISABLED_S) - 1)]
+        self._times_us, self._disabled, self.until_us = [], self._disabled + 1, now_us + seconds * US_PER_S
+        return seconds

@@ -1,0 +1,105 @@
+"""A bar series of one symbol, interval and session, made from trades, with the indicators that run on it."""
+
+from __future__ import annotations
+
+from tradeassistd.base.clock import US_PER_S
+from tradeassistd.engine.indicators import INDICATORS, Track
+from tradeassistd.market.bar import INTERVALS_S, Bar
+from tradeassistd.market.instrument import Instrument
+from tradeassistd.market.session import Window, window_at
+
+BAR_GRACE_US = 2 * US_PER_S
+"""How long after its end a bar waits on the clock for a late trade (design 4)."""
+
+
+class BarSeries:
+    """Makes bars and moves its tracks; a bar closes at the first trade past its end, or at end + grace on the clock."""
+
+    def __init__(self, instrument: Instrument, interval: str, session: str) -> None:
+        self.symbol = instrument.symbol
+        self.interval = interval
+        self.session = session
+        self.late_trades = 0
+        self._instrument = instrument
+        self._length_us = INTERVALS_S[interval] * US_PER_S
+        self._window: Window | None = None
+        self._tracks: dict[tuple[str, str, int], Track] = {}
+        self._complete_from_us = 0
+        """A bar that starts earlier holds time nobody watched, so it is not made."""
+        self._closed_until_us = 0
+        self._start_us = self._end_us = 0
+        self._open = self._high = self._low = self._close = 0
+        self._volume = self._trades = 0
+
+    def track(self, field: str, function: str = "", count: int = 0) -> Track:
+        """The values of a bar's `field`, or of an indicator over them; the same one for everybody who asks."""
+        key = (field, function, count)
+        if key not in self._tracks:
+            make = (lambda: INDICATORS[function](count)) if function else None
+            self._tracks[key] = Track(field, make)
+        return self._tracks[key]
+
+    def close_before(self, exchange_us: int) -> Bar | None:
+        """Close the forming bar if a trade at `exchange_us` lies past its end."""
+        return self._close_bar() if self._trades and exchange_us >= self._end_us else None
+
+    def close_by_clock(self, now_us: int) -> Bar | None:
+        """Close the forming bar if its end and the grace have passed on the clock."""
+        return self._close_bar() if self._trades and now_us >= self._end_us + BAR_GRACE_US else None
+
+    def add(self, exchange_us: int, price: int, size: int) -> None:
+        """Put one trade into the forming bar; call `close_before` first."""
+        if not self._trades:
+            bounds = self._bounds(exchange_us)
+            if bounds is None:
+                return
+            if bounds[0] < self._closed_until_us:
+                self.late_trades += 1
+                return
+            if bounds[0] < self._complete_from_us:
+                return
+            self._start_us, self._end_us = bounds
+            self._open = self._high = self._low = price
+            self._volume = 0
+        elif exchange_us < self._start_us:
+            self.late_trades += 1
+            return
+        self._high = max(self._high, price)
+        self._low = min(self._low, price)
+        self._close = price
+        self._volume += size
+        self._trades += 1
+
+    def cut(self, until_us: int) -> None:
+        """Nobody watched until `until_us`: drop the forming bar and every window, and begin with the next whole bar."""
+        self._trades = 0
+        self._complete_from_us = max(self._complete_from_us, until_us)
+        for track in self._tracks.values():
+            track.reset()
+
+    def missed_until(self, last_trade_us: int) -> None:
+        """The first image says when the last trade was: the bar that holds it is not whole, all later ones are."""
+        bounds = self._bounds(last_trade_us)
+        self._complete_from_us = max(self._complete_from_us, bounds[1] if bounds else last_trade_us)
+
+    def _bounds(self, exchange_us: int) -> tuple[int, int] | None:
+        """Start and end of the bar an instant belongs to; None outside the session."""
+        window = self._window
+        if window is None or not window.open_us <= exchange_us < window.close_us:
+            window = self._window = window_at(self._instrument, self.session, exchange_us)
+            if window is None:
+                return None
+        if self.interval == "1d" and self.session != "always":
+            return window
+        anchor_us = max(window.open_us, 0)  # `always` has no opening: its bars are anchored at the epoch
+        start_us = anchor_us + (exchange_us - anchor_us) // self._length_us * self._length_us
+        return start_us, min(start_us + self._length_us, window.close_us)
+
+    def _close_bar(self) -> Bar:
+        bar = Bar(self.symbol, self.interval, self.session, self._start_us, self._end_us, self._open, self._high,
+                  self._low, self._close, self._volume, self._trades)  # fmt: skip
+        self._trades = 0
+        self._closed_until_us = self._end_us
+        for track in self._tracks.values():
+            track.step(bar)
+        return bar
