@@ -1,0 +1,1 @@
+"""Text to rules: YAML files, the expression grammar, errors that say where."""

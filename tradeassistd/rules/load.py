@@ -1,0 +1,192 @@
+"""A directory of rule files, or their stored texts, to one rule set; a bad file does not take the others down."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.yaml12 import Place, Problem, Problems, decode
+from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.rules.model import RuleFields
+from tradeassistd.rules.rule_file import FileRules, read_defaults_file, read_rule_file
+
+DEFAULTS = "_defaults.yaml"
+LATER_FILES = ("_watchlists.yaml", "_routes.yaml", "_silences.yaml", "_instruments.yaml")
+FILE_MAX_BYTES = 1_000_000
+GIT_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading gave; problems and warnings are sorted by place."""
+
+    rule_set: RuleSet
+    problems: tuple[Problem, ...] = ()
+    """Everything wrong, of all files."""
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed but may not be meant."""
+    rejected: tuple[str, ...] = ()
+    """Names of the files that were left out whole."""
+
+
+def load_directory(path: Path) -> Loaded:
+    """Load every `*.yaml` of a directory (not below it), each read once. Raises ConfigError without a directory."""
+    texts: dict[str, str] = {}
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    rejected: list[str] = []
+    prefix = f"{path.resolve().name}/"
+    for name in _names(path):
+        start = Place(prefix + name, 1, 1)
+        if not name.endswith(".yaml"):
+            if name.lower().endswith((".yml", ".yaml")):
+                better = f"{name.rpartition('.')[0]}.yaml"
+                warnings.append(
+                    Problem(start, "", "is ignored: its name does not end in .yaml", f"rename it to {better}")
+                )
+            continue
+        try:
+            texts[name] = decode(_read(path / name, start), start.file)
+        except Problems as error:
+            problems += error.problems
+            rejected.append(name)
+    loaded = load_texts(texts, prefix=prefix)
+    return Loaded(
+        loaded.rule_set,
+        tuple(sorted([*problems, *loaded.problems])),
+        tuple(sorted([*warnings, *loaded.warnings])),
+        tuple(sorted([*rejected, *loaded.rejected])),
+    )
+
+
+def load_texts(texts: Mapping[str, str], *, prefix: str = "rules.d/") -> Loaded:
+    """Load files by their texts (name in the rules directory -> text); `prefix` comes before the names in places."""
+    loading = _Loading(prefix)
+    shared = loading.defaults(texts)
+    for name in sorted(texts):
+        if name != DEFAULTS:
+            loading.rule_file(name, texts[name], shared)
+    return loading.loaded()
+
+
+def git_commit(path: Path) -> str:
+    """The commit checked out at `path`, or "" where there is no git or no commit."""
+    place = path.resolve()
+    tops = [folder for folder in (place, *place.parents) if (folder / ".git").exists()]
+    if not tops:
+        return ""
+    command = ["git", "-c", f"safe.directory={tops[0]}", "-C", str(place), "rev-parse", "--verify", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""  # a commit is a note beside the rules; without it they are the same rules
+    return done.stdout.strip()
+
+
+class _Loading:
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._rules: list[Rule] = []
+        self._ids: dict[str, Place] = {}
+        self._texts: dict[str, str] = {}
+        self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
+        self._rejected: list[str] = []
+
+    def defaults(self, texts: Mapping[str, str]) -> RuleFields:
+        """The keys of `_defaults.yaml`. Without them the rules are still better than none: that is a warning."""
+        if DEFAULTS not in texts:
+            return RuleFields()
+        try:
+            shared = read_defaults_file(DEFAULTS, texts[DEFAULTS], self._prefix)
+        except Problems as error:
+            self._reject(DEFAULTS, error)
+            message = "no rule gets these defaults until the file is mended"
+            self._warnings.append(Problem(self._start(DEFAULTS), "", message))
+            return RuleFields()
+        self._texts[DEFAULTS] = texts[DEFAULTS]
+        return shared
+
+    def rule_file(self, name: str, text: str, shared: RuleFields) -> None:
+        try:
+            if name.startswith("_"):
+                raise Problems([self._not_a_rule_file(name)])
+            found = read_rule_file(name, text, self._prefix, shared)
+            self._check_ids(found)
+        except Problems as error:
+            self._reject(name, error)
+            return
+        self._ids.update({rule_id: place for rule_id, (place, _) in found.ids.items()})
+        self._rules += found.rules
+        self._warnings += found.warnings
+        self._texts[name] = text
+
+    def loaded(self) -> Loaded:
+        rule_set = RuleSet(tuple(self._rules), _hash(self._texts), tuple(sorted(self._texts.items())))
+        return Loaded(
+            rule_set, tuple(sorted(self._problems)), tuple(sorted(self._warnings)), tuple(sorted(self._rejected))
+        )
+
+    def _check_ids(self, found: FileRules) -> None:
+        """Of two files with one id the later one loses, whole."""
+        twice = [
+            Problem(place, path, f"id {rule_id!r} is used in two files", f"the first is {self._ids[rule_id]}")
+            for rule_id, (place, path) in found.ids.items()
+            if rule_id in self._ids
+        ]
+        if twice:
+            raise Problems(twice)
+
+    def _not_a_rule_file(self, name: str) -> Problem:
+        if name in LATER_FILES:
+            return Problem(self._start(name), "", "is not supported by this version yet", "move it away")
+        hint = f"rule files do not begin with _; shared files are {' '.join((DEFAULTS, *LATER_FILES))}"
+        return Problem(self._start(name), "", "is no shared file that this version knows", hint)
+
+    def _reject(self, name: str, error: Problems) -> None:
+        self._problems += error.problems
+        self._rejected.append(name)
+
+    def _start(self, name: str) -> Place:
+        return Place(self._prefix + name, 1, 1)
+
+
+def _names(path: Path) -> list[str]:
+    """The names in a rules directory, sorted, without what editors leave behind (all of it hidden, or not .yaml)."""
+    try:
+        return sorted(entry.name for entry in path.iterdir() if not entry.name.startswith(".") and not entry.is_dir())
+    except FileNotFoundError:
+        raise ConfigError(f"there is no rules directory {path}", hint="create it, or set rules.dir") from None
+    except OSError as error:
+        hint = "make it a directory the daemon may read"
+        raise ConfigError(f"rules directory {path} cannot be read: {error.strerror}", hint=hint) from None
+
+
+def _read(path: Path, start: Place) -> bytes:
+    """The bytes of a file. Raises Problems when it cannot be read or is no rule file by its size or name."""
+    try:
+        if not path.name.isprintable():
+            odd = Place(ascii(start.file), 1, 1)
+            raise Problems([Problem(odd, "", "has invisible characters in its name", "rename it")])
+        if not path.is_file():
+            raise Problems([Problem(start, "", "is not a file", "remove it, or mend the link")])
+        with path.open("rb") as file:
+            data = file.read(FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise Problems([Problem(start, "", f"cannot be read: {error.strerror}", "let the daemon read it")]) from None
+    if len(data) > FILE_MAX_BYTES:
+        raise Problems([Problem(start, "", f"is larger than {FILE_MAX_BYTES:,} bytes", "split it")])
+    return data
+
+
+def _hash(texts: Mapping[str, str]) -> str:
+    """Over names and bytes, each with its length, so that no two sets run into the same."""
+    digest = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        for part in (name.encode(), text.encode()):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
