@@ -1,0 +1,93 @@
+"""Moves a streamer: waits until the next event is due, lets it happen, hands the frames over, and so on to the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tradeassistd.base.clock import US_PER_S, Clock
+from tradeassistd.sim.streamer import HEARTBEAT_US, Streamer
+
+SIGN_OF_LIFE_S = HEARTBEAT_US / US_PER_S
+"""Machine seconds between heartbeats while the market has not started and its own time stands still."""
+
+
+class Player:
+    """Lets market time pass at `speed` times machine time; None: as fast as `deliver` takes what happened.
+
+    The market starts when somebody listens (`Streamer.is_wanted`). At a speed it then runs on whoever listens; without
+    one it waits whenever nobody does. `deliver` carries away what the streamer put out and returns when it is handed
+    over. Whoever changes what the streamer knows of clients sets `changed`.
+    """
+
+    def __init__(
+        self, streamer: Streamer, clock: Clock, speed: float | None, deliver: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.changed = asyncio.Event()
+        self.finished = asyncio.Event()
+        self._streamer = streamer
+        self._clock = clock
+        self._speed = speed
+        self._deliver = deliver
+        self._origin: tuple[float, int] | None = None  # machine and market time of one moment; None while it stands
+
+    def market_us(self) -> int:
+        """Market time at this moment of machine time."""
+        if self._origin is None or self._speed is None:
+            return self._streamer.now_us
+        from_s, from_us = self._origin
+        return from_us + round((self._clock.elapsed_s() - from_s) * self._speed * US_PER_S)
+
+    async def run(self) -> None:
+        """Play to the end and beyond: after the last change there are still heartbeats."""
+        await self._listener()
+        self._set_going()
+        while True:
+            if self._speed is None and not self._streamer.in_cut:
+                await self._listener()
+            if self._streamer.is_over and not self.finished.is_set():
+                self._finish()
+            if self._speed is not None:
+                await self._until_due(self._speed)
+            self._streamer.step()
+            await self._deliver()
+            # Neither a send nor a pause that is not needed gives way to the reading tasks, so do it here.
+            await asyncio.sleep(0)
+
+    async def _listener(self) -> None:
+        """Return once somebody listens and has been handed the answer and the image."""
+        while not self._streamer.is_wanted:
+            self.changed.clear()
+            if self._speed is None:
+                await self.changed.wait()
+                continue
+            try:
+                async with self._clock.deadline(SIGN_OF_LIFE_S):
+                    await self.changed.wait()
+            except TimeoutError:
+                self._streamer.beat()
+                await self._deliver()
+        await self._deliver()
+
+    async def _until_due(self, speed: float) -> None:
+        """Wait for the next event. Never sleeps past the heartbeat of a client that comes meanwhile."""
+        while True:
+            due_us = self._streamer.next_us()
+            if due_us is None:
+                self.changed.clear()
+                await self.changed.wait()
+                continue
+            left_s = (due_us - self.market_us()) / US_PER_S / speed
+            if left_s <= 0:
+                return
+            await self._clock.pause(min(left_s, SIGN_OF_LIFE_S / speed))
+
+    def _set_going(self) -> None:
+        self._origin = (self._clock.elapsed_s(), self._streamer.now_us)
+
+    def _finish(self) -> None:
+        self.finished.set()
+        if self._speed is None:
+            # Nothing is left to go fast through; in real time the client keeps hearing heartbeats.
+            self._speed = 1.0
+            self._set_going()

@@ -1,0 +1,251 @@
+"""The simulated Schwab on real sockets: REST on one port, the streamer on another, the market moving at a given speed.
+
+What a frame says is decided in session.py and streamer.py, when it happens in player.py; this shell joins them to
+sockets and starts and stops everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Coroutine, Sequence
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from tradeassistd.base.clock import US_PER_S, Clock, WallClock
+from tradeassistd.base.errors import ConfigError
+from tradeassistd.sim import rest, web
+from tradeassistd.sim.connection import Connection
+from tradeassistd.sim.faults import Faults
+from tradeassistd.sim.market import Market
+from tradeassistd.sim.player import Player
+from tradeassistd.sim.session import Session
+from tradeassistd.sim.streamer import Counters, Cut, Streamer
+from tradeassistd.sim.tokens import ACCESS_TOKEN_S, Tokens
+
+IDLE_S = 26.0
+"""So long may a connection be without a subscription before code 30 (recorded: 26 to 30 s)."""
+CLOSE_S = 5.0
+REQUEST_BYTES_MAX = 2**20
+
+
+class Simulator:
+    """A Schwab on this machine; use as `async with Simulator(market) as sim`.
+
+    `speed` 1.0 is real time, 60.0 an hour in a minute; None or 0 means as fast as frames are taken, and then the market
+    also waits whenever nobody listens. It starts to move once a listed symbol is subscribed and its image sent (with
+    `start_symbols`: once all of these are). After the last row market time goes on, in real time if there is no speed.
+    `clock` measures machine time only. Port 0 is any free one.
+
+    App key and secret are `APP_KEY` and `APP_SECRET` of sim.tokens; the one user is `CUSTOMER_ID` of sim.preference.
+    Entering raises ConfigError when a port is taken; leaving raises what stopped the market, if anything did.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        speed: float | None = 1.0,
+        cuts: Sequence[Cut] = (),
+        start_symbols: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        http_port: int = 0,
+        streamer_port: int = 0,
+        clock: Clock | None = None,
+        idle_s: float = IDLE_S,
+        access_token_s: int = ACCESS_TOKEN_S,
+    ) -> None:
+        if speed is not None and speed < 0:
+            raise ConfigError(f"speed {speed} is negative", hint="use 1 for real time, 0 for as fast as it is taken")
+        self.market = market
+        self.oauth = Tokens(access_token_s)
+        self.faults = Faults()
+        self.base_url = self.streamer_url = ""
+        self._streamer = Streamer(market, self._token_is_good, cuts=cuts, start_symbols=start_symbols)
+        self._clock = clock or WallClock()
+        self._player = Player(self._streamer, self._clock, speed or None, self._deliver)
+        self._host, self._http_port, self._streamer_port = host, http_port, streamer_port
+        self._idle_s = idle_s
+        self._connections: dict[Session, Connection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._failed = asyncio.Event()
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            listeners = [_listen(self._host, port) for port in (self._http_port, self._streamer_port)]
+            for listener in listeners:
+                stack.callback(listener.close)
+            self.base_url, self.streamer_url = (
+                f"{scheme}://{self._host}:{listener.getsockname()[1]}{path}"
+                for listener, scheme, path in zip(listeners, ("http", "ws"), ("", "/ws"), strict=True)
+            )
+            # No keep-alive of our own: a client that takes its time is no fault here. With a write limit of 0 `send`
+            # returns only when the kernel has the frame, so a cut loses nothing that counts as sent.
+            await stack.enter_async_context(
+                serve(
+                    self._handle, sock=listeners[1], process_request=self._gate, compression=None, ping_interval=None,
+                    write_limit=0, max_size=REQUEST_BYTES_MAX, close_timeout=CLOSE_S,
+                )
+            )  # fmt: skip
+            await stack.enter_async_context(web.serving(rest.build(self), listeners[0]))
+            stack.push_async_callback(self._end_tasks)
+            self._start(self._player.run(), "sim.player")
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+        if error is None and self._failure is not None:
+            raise self._failure
+
+    @property
+    def finished(self) -> asyncio.Event:
+        """Set once a recording's last row has been handed to the client's socket."""
+        return self._player.finished
+
+    @property
+    def now_us(self) -> int:
+        """Market time of the last event, UTC microseconds."""
+        return self._streamer.now_us
+
+    @property
+    def counters(self) -> Counters:
+        """Logins, requests, frames and rows so far."""
+        return self._streamer.counters
+
+    @property
+    def in_cut(self) -> bool:
+        """Whether the simulated service is out at the moment."""
+        return self._streamer.in_cut
+
+    def elapsed_s(self) -> float:
+        """Machine time, which tokens live by."""
+        return self._clock.elapsed_s()
+
+    def tokens(self) -> dict[str, Any]:
+        """A good token in schwab-py's token-file format; calling it again adds one and voids none."""
+        grant = self.oauth.share(self.elapsed_s())
+        now_s = WallClock().now_us() // US_PER_S  # schwab-py holds `expires_at` against the computer's clock
+        return {"creation_timestamp": now_s, "token": grant.body() | {"expires_at": now_s + grant.expires_s}}
+
+    async def wait_finished(self) -> None:
+        """Return when `finished` is set; raises what stopped the market if that comes first."""
+        waiters = [asyncio.create_task(event.wait()) for event in (self.finished, self._failed)]
+        try:
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    async def drop_connections(self, *, reset: bool = False) -> None:
+        """Cut every streamer connection without a close frame; returns when the handlers are through."""
+        connections = list(self._connections.values())
+        self._streamer.drop_all()
+        for connection in connections:
+            connection.drop(reset=reset)
+        for connection in connections:
+            await connection.gone.wait()
+
+    def _token_is_good(self, token: str) -> bool:
+        return self.oauth.is_good(token, self.elapsed_s())
+
+    def _gate(self, websocket: ServerConnection, _: Request) -> Response | None:
+        if self._streamer.in_cut or self.faults.http_status is not None:
+            return websocket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "out of service\n")
+        return None
+
+    async def _handle(self, websocket: ServerConnection) -> None:
+        if self._streamer.in_cut:  # it came between the handshake and now
+            websocket.transport.abort()
+            return
+        session = self._streamer.connect()
+        connection = Connection(websocket, session, self._clock, self.faults, self.counters)
+        self._connections[session] = connection
+        self._watch_idle(connection)
+        try:
+            # An ended session reads on, to no effect, until `finish` has closed the socket.
+            async for text in websocket:
+                await self._take(connection, text)
+        except ConnectionClosed:
+            pass  # cut by either side: there is nobody left to tell
+        finally:
+            if connection.idle is not None:
+                connection.idle.cancel()
+            self._streamer.disconnect(session)
+            del self._connections[session]
+            self._player.changed.set()
+            connection.gone.set()
+
+    async def _take(self, connection: Connection, text: str | bytes) -> None:
+        if self.faults.unanswered:
+            return
+        self._streamer.pass_time(self._player.market_us())
+        self._streamer.receive(connection.session, text)
+        self._watch_idle(connection)
+        self._finish_ended()
+        self._player.changed.set()
+        await connection.flush()
+
+    async def _deliver(self) -> None:
+        if self._streamer.live is not None:
+            await self._connections[self._streamer.live].flush()
+        elif self._connections:
+            self._finish_ended()
+
+    def _finish_ended(self) -> None:
+        for session, connection in self._connections.items():
+            if session.ending is not None:
+                self._start(connection.finish(), "sim.finish")
+
+    def _watch_idle(self, connection: Connection) -> None:
+        idle = connection.idle
+        if connection.session.is_empty and idle is None:
+            connection.idle = self._start(self._stop_idle(connection), "sim.idle")
+        elif not connection.session.is_empty and idle is not None:
+            idle.cancel()
+            connection.idle = None
+
+    async def _stop_idle(self, connection: Connection) -> None:
+        await self._clock.pause(self._idle_s)
+        self._streamer.stop_idle(connection.session)
+        self._start(connection.finish(), "sim.finish")
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing may fail unseen: the first error ends `wait_finished` and comes out when the simulator is left."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and self._failure is None:
+            self._failure = error
+            self._failed.set()
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # errors were noted by `_ended`
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}", hint="choose a free port, or 0 for any"
+        ) from error

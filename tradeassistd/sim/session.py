@@ -1,0 +1,230 @@
+"""One streamer connection as Schwab runs it: login, subscriptions, images and changes. No I/O, no clock.
+
+Text and market time go in, frames appear in `outbox`, and `ending` says when and how the connection is over. What the
+rules are is in the protocol notes (3): login first, one connection per user, an image after every SUBS, ADD and VIEW,
+then only what changed among the fields asked for, every data frame marked SUBS.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+from tradeassistd.sim import wire
+from tradeassistd.sim.fields import LAYOUTS, Layout
+from tradeassistd.sim.market import Batch, Fields, LevelOne
+
+KEYS_MAX = 500
+
+
+class Code(IntEnum):
+    """Schwab's answer codes, as far as the simulator uses them."""
+
+    SUCCESS = 0
+    LOGIN_DENIED = 3
+    SERVICE_NOT_AVAILABLE = 11
+    CLOSE_CONNECTION = 12
+    REACHED_SYMBOL_LIMIT = 19
+    STREAM_CONN_NOT_FOUND = 20
+    BAD_COMMAND_FORMAT = 21
+    STOP_STREAMING = 30
+
+
+class Ending(Enum):
+    """How a connection ends once its outbox is empty."""
+
+    CLOSE = "with a close frame"
+    DROP = "without one: the client sees 1006"
+
+
+class Subscription(NamedTuple):
+    """What one key gets: `opening` is the start of its items, `fields` the numbers asked for."""
+
+    opening: str
+    fields: frozenset[int]
+
+
+class Refusal(Exception):
+    """A request the server answers with a code other than 0; never leaves this module."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Session:
+    """The server's side of one connection.
+
+    `token_is_good` judges the access token of a LOGIN; `find` names the record a key means, or None.
+    """
+
+    def __init__(self, find: Callable[[str], LevelOne | None], token_is_good: Callable[[str], bool]) -> None:
+        self._find = find
+        self._token_is_good = token_is_good
+        self._login: wire.Request | None = None
+        self._subscriptions: dict[str, dict[str, Subscription]] = {service: {} for service in LAYOUTS}
+        self.outbox: deque[str] = deque()
+        self.ending: Ending | None = None
+        self.commands: list[tuple[str, str, tuple[str, ...]]] = []
+        """Service, command and keys of each request that was carried out since the owner last emptied the list."""
+
+    @property
+    def logged_in(self) -> bool:
+        return self._login is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is subscribed, which Schwab does not suffer for long."""
+        return not any(self._subscriptions.values())
+
+    def subscribed(self) -> list[tuple[str, str]]:
+        """Every subscription as service and key."""
+        return [(service, key) for service, keys in self._subscriptions.items() for key in keys]
+
+    def receive(self, text: str | bytes, now_us: int) -> None:
+        """Take one frame of the client, which may hold several requests; the answers are in `outbox`."""
+        for request in wire.read_requests(text):
+            if self.ending is None:
+                self._answer(request, now_us)
+
+    def publish(self, batch: Batch) -> None:
+        """Send what changed, as far as it is subscribed: one frame for the batch, one item per change and key."""
+        contents: dict[str, list[str]] = {}
+        for level_one, fields in batch.changes:
+            listing = level_one.listing
+            service = listing.layout.service
+            subscriptions = self._subscriptions[service]
+            for key in listing.keys:
+                subscription = subscriptions.get(key)
+                if subscription is not None:
+                    wanted = subscription.fields
+                    parts = [f'"{number}":{value}' for number, value in fields if number in wanted]
+                    if parts:
+                        contents.setdefault(service, []).append(f"{subscription.opening}{','.join(parts)}}}")
+        if contents:
+            self.outbox.append(wire.data(batch.at_us, contents))
+
+    def beat(self, now_us: int) -> None:
+        """Send a heartbeat."""
+        self.outbox.append(wire.heartbeat(now_us))
+
+    def replace(self, now_us: int) -> None:
+        """Tell this connection that the same user logged in elsewhere, and end it."""
+        login = self._login or wire.Malformed(command="LOGIN")
+        self.outbox.append(wire.response(login, now_us, Code.CLOSE_CONNECTION, "Connection replaced by a newer login"))
+        self.ending = Ending.CLOSE
+
+    def stop_idle(self, now_us: int) -> None:
+        """End a connection that has subscribed nothing for too long; before the login not a word is said."""
+        if self.logged_in:
+            self.outbox.append(wire.notify(now_us, Code.STOP_STREAMING, "Stop streaming due to empty subscription"))
+        self.ending = Ending.DROP
+
+    def _answer(self, request: wire.Request | wire.Malformed, now_us: int) -> None:
+        try:
+            image = self._carry_out(request)
+        except Refusal as refusal:
+            self.outbox.append(wire.response(request, now_us, refusal.code, refusal.message))
+            return
+        self.outbox.append(wire.response(request, now_us, Code.SUCCESS, self._success(request)))
+        if image is not None:
+            service, keys = image
+            self._send_image(service, keys, now_us)
+
+    def _carry_out(self, request: wire.Request | wire.Malformed) -> tuple[str, list[str]] | None:
+        """Do what is asked; returns the service and keys whose image is due, if any. Raises Refusal."""
+        if isinstance(request, wire.Malformed):
+            raise Refusal(Code.BAD_COMMAND_FORMAT, "Bad command formatting")
+        try:
+            if (request.service, request.command) == ("ADMIN", "LOGIN"):
+                self._log_in(request)
+                return None
+            if not self.logged_in:
+                raise Refusal(Code.STREAM_CONN_NOT_FOUND, "Stream connection not found; log in first")
+            if request.service == "ADMIN":
+                self._administer(request)
+                return None
+            return self._subscribe(request)
+        except ValueError as error:
+            raise Refusal(Code.BAD_COMMAND_FORMAT, f"Bad command formatting: {error}") from None
+
+    def _log_in(self, request: wire.Request) -> None:
+        if not self._token_is_good(request.parameter("Authorization")):
+            self.ending = Ending.CLOSE
+            raise Refusal(Code.LOGIN_DENIED, "Login Denied.: token is invalid or has expired.")
+        self._login = request
+        self.commands.append(("ADMIN", "LOGIN", ()))
+
+    def _administer(self, request: wire.Request) -> None:
+        if request.command != "LOGOUT":
+            raise ValueError(f"ADMIN has no command {request.command}")
+        self.ending = Ending.CLOSE
+        self.commands.append(("ADMIN", "LOGOUT", ()))
+
+    def _subscribe(self, request: wire.Request) -> tuple[str, list[str]] | None:
+        layout = LAYOUTS.get(request.service)
+        if layout is None:
+            raise Refusal(Code.SERVICE_NOT_AVAILABLE, f"Service {request.service} is not available")
+        held = self._subscriptions[layout.service]
+        if request.command == "VIEW":
+            fields = _fields(request, layout)
+            after = {key: one._replace(fields=fields) for key, one in held.items()}
+            keys = list(held)
+        else:
+            keys = _keys(request)
+            after = self._after(request, layout, held, keys)
+        others = sum(len(one) for service, one in self._subscriptions.items() if service != layout.service)
+        if others + len(after) > KEYS_MAX:
+            raise Refusal(Code.REACHED_SYMBOL_LIMIT, f"{request.command} would exceed {KEYS_MAX} symbols")
+        self._subscriptions[layout.service] = after
+        self.commands.append((layout.service, request.command, tuple(keys)))
+        return None if request.command == "UNSUBS" else (layout.service, keys)
+
+    @staticmethod
+    def _after(
+        request: wire.Request, layout: Layout, held: dict[str, Subscription], keys: list[str]
+    ) -> dict[str, Subscription]:
+        """The service's subscriptions once SUBS, ADD or UNSUBS of `keys` is done."""
+        if request.command == "UNSUBS":
+            return {key: one for key, one in held.items() if key not in set(keys)}
+        if request.command not in ("SUBS", "ADD"):
+            raise ValueError(f"no command {request.command}")
+        fields = _fields(request, layout)
+        asked = {key: Subscription(f'{{"key":{wire.json_text(key)},', fields) for key in keys}
+        return held | asked if request.command == "ADD" else asked
+
+    def _send_image(self, service: str, keys: list[str], now_us: int) -> None:
+        """Every asked field of the keys that are listed on this service; an unknown key gets nothing."""
+        items = []
+        for key in keys:
+            level_one = self._find(key)
+            if level_one is not None and level_one.listing.layout.service == service:
+                wanted = self._subscriptions[service][key].fields
+                fields: Fields = [field for field in level_one.values.items() if field[0] in wanted]
+                items.append(wire.item(key, fields, level_one.listing.head))
+        if items:
+            self.outbox.append(wire.data(now_us, {service: items}))
+
+    @staticmethod
+    def _success(request: wire.Request | wire.Malformed) -> str:
+        if request.service != "ADMIN":
+            return f"{request.command} command succeeded"
+        return "server=simulator-1;status=NP" if request.command == "LOGIN" else "SUCCESS"
+
+
+def _keys(request: wire.Request) -> list[str]:
+    keys = [key.strip() for key in request.parameter("keys").split(",")]
+    if not all(keys):
+        raise ValueError("keys are missing or one is blank")
+    return list(dict.fromkeys(keys))
+
+
+def _fields(request: wire.Request, layout: Layout) -> frozenset[int]:
+    """The field numbers asked for; the symbol (0) travels as `key`, and numbers Schwab lacks are passed over."""
+    texts = [text.strip() for text in request.parameter("fields").split(",")]
+    if not all(text.isascii() and text.isdecimal() for text in texts):
+        raise ValueError("fields must be numbers")
+    return frozenset(number for number in map(int, texts) if 0 < number <= layout.highest)

@@ -1,0 +1,218 @@
+"""The streamer as a whole: a market, the sessions on it, heartbeats and cuts, moved in market time. No I/O, no clock.
+
+A shell (server.py over sockets, local.py in one process) calls `step` when the time of the next event has come, and
+carries each session's outbox away. Everything that appears in an outbox appears there in the order it must be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tradeassistd.base.clock import US_PER_S
+from tradeassistd.base.errors import ConfigError
+from tradeassistd.sim.market import Market
+from tradeassistd.sim.session import Ending, Session
+
+HEARTBEAT_US = 10 * US_PER_S
+_NEVER = 2**63
+
+
+class Cut(NamedTuple):
+    """An outage: at market time `at_us` every connection breaks, for `for_s` seconds of market time none is taken."""
+
+    at_us: int
+    for_s: float
+
+    @property
+    def until_us(self) -> int:
+        return self.at_us + round(self.for_s * US_PER_S)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened so far, for tests and for whoever watches a run."""
+
+    connections: int = 0
+    logins: int = 0
+    heartbeats: int = 0
+    frames_sent: int = 0
+    batches: int = 0
+    rows: int = 0
+    """Changes the market made, sent or not."""
+    requests: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
+    """Service, command and keys of the requests carried out, the latest `REQUESTS_KEPT_MAX`."""
+
+    @property
+    def subscriptions(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """Of the requests those that subscribe: SUBS and ADD."""
+        return [request for request in self.requests if request[1] in ("SUBS", "ADD")]
+
+
+REQUESTS_KEPT_MAX = 10_000
+
+
+class Streamer:
+    """Moves a market and tells the sessions. Raises ConfigError for cuts that overlap or lie before the start."""
+
+    def __init__(
+        self,
+        market: Market,
+        token_is_good: Callable[[str], bool],
+        *,
+        cuts: Sequence[Cut] = (),
+        start_symbols: Sequence[str] = (),
+    ) -> None:
+        self._market = market
+        self._token_is_good = token_is_good
+        self._cuts = sorted(cuts)
+        self._cut: Cut | None = None
+        self._start_symbols = tuple(start_symbols)
+        self._sessions: list[Session] = []
+        self._live: Session | None = None
+        self._next_beat_us = _NEVER
+        self.is_wanted = False
+        """Whether somebody is there to move for: the start symbols are subscribed; without them, any listed symbol."""
+        self.now_us = market.start_us
+        self.counters = Counters()
+        _check_cuts(self._cuts, market.start_us)
+        for key in self._start_symbols:
+            if market.find(key) is None:
+                raise ConfigError(f"the market has no {key}", hint="wait only for symbols that the market lists")
+
+    @property
+    def in_cut(self) -> bool:
+        """Whether the service is out: no connection is taken."""
+        return self._cut is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the market's last change has passed and no cut is under way."""
+        return self._cut is None and self._market.next_us() is None
+
+    @property
+    def live(self) -> Session | None:
+        """The session that is logged in, if any; Schwab allows a user one."""
+        return self._live
+
+    def connect(self) -> Session:
+        """A new connection, not logged in. The shell must not call it during a cut."""
+        session = Session(self._market.find, self._token_is_good)
+        self._sessions.append(session)
+        self.counters.connections += 1
+        return session
+
+    def disconnect(self, session: Session) -> None:
+        """The connection is gone, whoever ended it; a second call does nothing."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+        if session is self._live:
+            self._live = None
+            self._next_beat_us = _NEVER
+            self.is_wanted = False
+
+    def receive(self, session: Session, text: str | bytes) -> None:
+        """Take a client's frame; a login ends the connection that was there before."""
+        was_in = session.logged_in
+        session.receive(text, self.now_us)
+        self.counters.requests += session.commands
+        session.commands.clear()
+        del self.counters.requests[:-REQUESTS_KEPT_MAX]
+        if session.logged_in and not was_in:
+            self.counters.logins += 1
+            self._take_over(session)
+        if session.ending is not None:
+            self.disconnect(session)
+        self.is_wanted = self._has_listener()
+
+    def stop_idle(self, session: Session) -> None:
+        """End a session that stayed empty for too long."""
+        session.stop_idle(self.now_us)
+        self.disconnect(session)
+
+    def drop_all(self) -> None:
+        """Break every connection without a close frame; what was not yet carried away is lost."""
+        for session in list(self._sessions):
+            session.outbox.clear()
+            session.ending = Ending.DROP
+            self.disconnect(session)
+
+    def beat(self) -> None:
+        """Send a heartbeat now, out of turn: the shell's sign of life while market time stands still."""
+        if self._live is not None:
+            self._live.beat(self.now_us)
+            self.counters.heartbeats += 1
+            self._next_beat_us = self.now_us + HEARTBEAT_US
+
+    def pass_time(self, to_us: int) -> None:
+        """Let market time go on to `to_us`, but not past the next event."""
+        next_us = self.next_us()
+        self.now_us = max(self.now_us, to_us if next_us is None else min(to_us, next_us))
+
+    def next_us(self) -> int | None:
+        """Market time of the next event, or None when nothing is ahead."""
+        batch_us = self._market.next_us()
+        soonest = min(_NEVER if batch_us is None else batch_us, self._next_beat_us, self._cut_edge_us())
+        return None if soonest == _NEVER else soonest
+
+    def step(self) -> None:
+        """Let the next event happen: the begin or end of a cut, else a heartbeat, else a batch. Of one instant in that
+        order, so a row at the very time of a cut is the first one not sent."""
+        at_us = self.next_us()
+        if at_us is None:
+            return
+        self.now_us = max(self.now_us, at_us)
+        if at_us == self._cut_edge_us():
+            self._turn_cut()
+        elif at_us == self._next_beat_us:
+            self.beat()
+        else:
+            self._move_market()
+
+    def _move_market(self) -> None:
+        batch = self._market.step(self._cut_edge_us())
+        self.counters.batches += 1
+        self.counters.rows += len(batch.changes)
+        if self._live is not None:
+            self._live.publish(batch)
+
+    def _cut_edge_us(self) -> int:
+        if self._cut is not None:
+            return self._cut.until_us
+        return self._cuts[0].at_us if self._cuts else _NEVER
+
+    def _turn_cut(self) -> None:
+        if self._cut is not None:
+            self._cut = None
+        else:
+            self._cut = self._cuts.pop(0)
+            self.drop_all()
+
+    def _take_over(self, session: Session) -> None:
+        older, self._live = self._live, session
+        if older is not None:
+            older.replace(self.now_us)
+            self.disconnect(older)
+        self._next_beat_us = self.now_us + HEARTBEAT_US
+
+    def _has_listener(self) -> bool:
+        if self._live is None:
+            return False
+        listed = {key for service, key in self._live.subscribed() if self._lists(service, key)}
+        return listed.issuperset(self._start_symbols) if self._start_symbols else bool(listed)
+
+    def _lists(self, service: str, key: str) -> bool:
+        level_one = self._market.find(key)
+        return level_one is not None and level_one.listing.layout.service == service
+
+
+def _check_cuts(cuts: Sequence[Cut], start_us: int) -> None:
+    free_us = start_us
+    for cut in cuts:
+        if cut.for_s <= 0 or cut.at_us < free_us:
+            raise ConfigError(
+                f"the cut at {cut.at_us} lies before the start, overlaps another, or has no length",
+                hint="cuts must be longer than 0 s, come after the market's start and not overlap",
+            )
+        free_us = cut.until_us
