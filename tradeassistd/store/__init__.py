@@ -1,0 +1,1 @@
+"""SQLite: what came in (the tape) and what was decided (main.db), each with exactly one writer."""

@@ -1,0 +1,53 @@
+"""SQLite's errors sorted by what the operator can do about them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from tradeassistd.base.errors import FatalError, TradeAssistError, TransientError
+
+# Primary result codes (sqlite.org/rescode.html) that pass by themselves or once somebody makes room.
+_PASSING = {
+    sqlite3.SQLITE_FULL: "Free some space on the disk that holds it",
+    sqlite3.SQLITE_BUSY: "Close the program that keeps it locked",
+    sqlite3.SQLITE_LOCKED: "Close the program that keeps it locked",
+    sqlite3.SQLITE_IOERR: "Look at the disk: it is full or failing",
+}
+_LASTING = {
+    sqlite3.SQLITE_READONLY: "Give the daemon's user the right to write there",
+    sqlite3.SQLITE_PERM: "Give the daemon's user the right to write there",
+    sqlite3.SQLITE_CANTOPEN: "Give this user the right to read and write the directory and its files",
+    sqlite3.SQLITE_CORRUPT: "Stop the daemon, keep a copy of the file, and restore the last backup",
+    sqlite3.SQLITE_NOTADB: "Move the file away: it is not a database of this program",
+}
+
+
+def translated(error: sqlite3.Error, path: Path) -> TradeAssistError | None:
+    """`error` as one of ours, by what the caller can do; None when it is a mistake of the program itself."""
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary in _PASSING:
+        return TransientError(f"{path.name}: {error}", hint=_PASSING[primary])
+    if primary in _LASTING:
+        return FatalError(f"{path.name}: {error}", hint=_LASTING[primary])
+    return None
+
+
+def schema_version(raw: sqlite3.Connection) -> int:
+    """What `meta` says; 0 for an empty file."""
+    if not raw.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+        return 0
+    row = raw.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def refuse_newer(raw: sqlite3.Connection, path: Path, newest: int) -> int:
+    """The file's schema version. Raises FatalError when this program knows only older ones."""
+    version = schema_version(raw)
+    if version > newest:
+        raise FatalError(
+            f"{path.name} has schema {version}, and this program knows {newest} at most",
+            hint=f"Install the newer version again, or restore the copy {path.name}.before-{newest + 1:04d}",
+        )
+    return version

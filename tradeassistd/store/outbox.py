@@ -1,0 +1,178 @@
+"""Transitions, alerts and their deliveries as rows of main.db."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tradeassistd.base.errors import PermanentError
+from tradeassistd.engine.transition import Kind, Operand, State, Transition
+from tradeassistd.store.records import OPEN_STATES, Alert, Decided, Delivery, DeliveryState
+
+_TRANSITION_COLUMNS = (
+    "event_us, rule_id, symbol, level, fingerprint, kind, state, suppressed, value, unit, price, since_us, late, "
+    "operands"
+)
+_DELIVERY_COLUMNS = "alert_id, channel, state, attempts, created_us, settled_us, expires_us, error, maybe_repeat"
+_OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
+
+# Writing the same decision twice (a caller that tries again) changes nothing.
+_INSERT_TRANSITION = (
+    f"INSERT INTO transitions (position, {_TRANSITION_COLUMNS}) VALUES (?{', ?' * 14}) ON CONFLICT DO NOTHING"
+)
+_INSERT_ALERT = """
+    INSERT INTO alerts (id, event_us, position, severity, title, text, rules_hash, description)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+_INSERT_DELIVERY = f"INSERT INTO deliveries ({_DELIVERY_COLUMNS}) VALUES (?{', ?' * 8}) ON CONFLICT DO NOTHING"
+# A settled delivery stays settled, whatever an old copy in somebody's memory says.
+_MARK = f"""
+    UPDATE deliveries SET state = ?, attempts = ?, settled_us = ?, error = ?, maybe_repeat = ?
+    WHERE alert_id = ? AND channel = ? AND state IN ({_OPEN})"""
+_SELECT_ALERT = "SELECT a.id, a.severity, a.title, a.text, a.rules_hash, a.description, " + ", ".join(
+    f"t.{column}" for column in _TRANSITION_COLUMNS.split(", ")
+)
+_JOIN = "FROM alerts a JOIN transitions t ON t.event_us = a.event_us AND t.position = a.position"
+_RANK = "CASE a.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 WHEN 'notice' THEN 2 ELSE 3 END"
+
+
+class StoredAlert(msgspec.Struct, frozen=True):
+    """An alert with what became of its deliveries."""
+
+    alert: Alert
+    deliveries: tuple[Delivery, ...]
+
+
+def insert_decided(raw: sqlite3.Connection, decided: Decided) -> None:
+    """All rows of one decision. Raises ValueError when an alert's transition is not part of it."""
+    raw.executemany(_INSERT_TRANSITION, [_transition_row(*item) for item in enumerate(decided.transitions)])
+    for alert in decided.alerts:
+        position = decided.transitions.index(alert.transition)
+        raw.execute(
+            _INSERT_ALERT,
+            (alert.id, decided.event_us, position, alert.severity, alert.title, alert.text, alert.rules_hash,
+             alert.description),
+        )  # fmt: skip
+    raw.executemany(_INSERT_DELIVERY, [_delivery_row(delivery) for delivery in decided.deliveries])
+
+
+def update_delivery(raw: sqlite3.Connection, delivery: Delivery) -> bool:
+    """Store what became of it; False when it was settled before (or never stored), and then nothing changes."""
+    settled = (
+        delivery.state, delivery.attempts, delivery.settled_us, delivery.error, delivery.maybe_repeat,
+        delivery.alert_id, delivery.channel,
+    )  # fmt: skip
+    return raw.execute(_MARK, settled).rowcount == 1
+
+
+def select_open(raw: sqlite3.Connection, channel: str | None, limit: int) -> list[tuple[Delivery, Alert]]:
+    """Deliveries not settled yet, most severe first, then oldest first; of one channel or of all."""
+    columns = ", ".join(f"d.{column}" for column in _DELIVERY_COLUMNS.split(", "))
+    rows = raw.execute(
+        f"""{_SELECT_ALERT}, {columns} {_JOIN} JOIN deliveries d ON d.alert_id = a.id
+            WHERE d.state IN ({_OPEN}) AND (?1 IS NULL OR d.channel = ?1)
+            ORDER BY {_RANK}, d.created_us, d.alert_id LIMIT ?2""",
+        (channel, limit),
+    )
+    return [(_delivery(row[20:]), _alert(row[:20])) for row in rows]
+
+
+def select_open_channels(raw: sqlite3.Connection) -> list[str]:
+    """Names of the channels that have deliveries not settled yet."""
+    return [name for (name,) in raw.execute(f"SELECT DISTINCT channel FROM deliveries WHERE state IN ({_OPEN})")]
+
+
+def select_alerts(
+    raw: sqlite3.Connection, *, limit: int, rule: str = "", symbol: str = "", severity: str = "", since_us: int = 0,
+    until_us: int = 2**62, include_suppressed: bool = True, before: str = "",
+) -> list[StoredAlert]:  # fmt: skip
+    """Alerts newest first; an empty rule, symbol or severity means any, `before` the id of the last one seen.
+
+    Raises PermanentError when there is no alert with that id.
+    """
+    # Only the conditions that are asked for, so that each question finds the index that fits it.
+    wanted: list[tuple[str, tuple[Any, ...]]] = [("a.event_us BETWEEN ? AND ?", (since_us, until_us))]
+    wanted += [(f"{column} = ?", (value,)) for column, value in
+               (("t.rule_id", rule), ("t.symbol", symbol), ("a.severity", severity)) if value]  # fmt: skip
+    if not include_suppressed:
+        wanted.append(("t.suppressed = ''", ()))
+    if before:
+        wanted.append(("(a.event_us, a.position) < (?, ?)", _position_of(raw, before)))
+    ordered = "t" if rule else "a"
+    rows = raw.execute(
+        f"""{_SELECT_ALERT} {_JOIN} WHERE {" AND ".join(condition for condition, _ in wanted)}
+            ORDER BY {ordered}.event_us DESC, {ordered}.position DESC LIMIT ?""",
+        (*(value for _, values in wanted for value in values), limit),
+    ).fetchall()
+    return [StoredAlert(alert, _deliveries_of(raw, alert.id)) for alert in map(_alert, rows)]
+
+
+def _position_of(raw: sqlite3.Connection, alert_id: str) -> tuple[int, int]:
+    """Where in the log an alert stands."""
+    row = raw.execute("SELECT event_us, position FROM alerts WHERE id = ?", (alert_id,)).fetchone()
+    if row is None:
+        raise PermanentError(f"there is no alert {alert_id!r}", hint="begin again without `before`")
+    return row[0], row[1]
+
+
+def select_transitions(raw: sqlite3.Connection, *, since_us: int, until_us: int, rule: str) -> list[Transition]:
+    """Transitions in the order they happened, of one rule or (empty) of all."""
+    rows = raw.execute(
+        f"""SELECT {_TRANSITION_COLUMNS} FROM transitions
+            WHERE event_us >= ?1 AND event_us <= ?2 AND (?3 = '' OR rule_id = ?3) ORDER BY event_us, position""",
+        (since_us, until_us, rule),
+    )
+    return [_transition(row) for row in rows]
+
+
+def count_deliveries(raw: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """How many deliveries are in each state, by channel."""
+    counts: dict[str, dict[str, int]] = {}
+    for channel, state, count in raw.execute("SELECT channel, state, count(*) FROM deliveries GROUP BY 1, 2"):
+        counts.setdefault(channel, {})[state] = count
+    return counts
+
+
+def _deliveries_of(raw: sqlite3.Connection, alert_id: str) -> tuple[Delivery, ...]:
+    rows = raw.execute(f"SELECT {_DELIVERY_COLUMNS} FROM deliveries WHERE alert_id = ? ORDER BY channel", (alert_id,))
+    return tuple(_delivery(row) for row in rows)
+
+
+def _transition_row(position: int, transition: Transition) -> tuple[Any, ...]:
+    return (
+        position, transition.event_us, transition.rule_id, transition.symbol, transition.level, transition.fingerprint,
+        transition.kind, transition.state, transition.suppressed, transition.value, transition.unit, transition.price,
+        transition.since_us, transition.late, msgspec.json.encode(transition.operands).decode(),
+    )  # fmt: skip
+
+
+def _transition(row: Sequence[Any]) -> Transition:
+    event_us, rule_id, symbol, level, fingerprint, kind, state, suppressed, value, unit, price, since_us, late, told = (
+        row
+    )
+    operands = msgspec.json.decode(told, type=tuple[Operand, ...])
+    return Transition(
+        event_us, rule_id, symbol, level, fingerprint, Kind(kind), State(state), suppressed, value, unit, price,
+        since_us, bool(late), operands,
+    )  # fmt: skip
+
+
+def _alert(row: Sequence[Any]) -> Alert:
+    alert_id, severity, title, text, rules_hash, description = row[:6]
+    return Alert(alert_id, _transition(row[6:]), severity, title, text, rules_hash, description)
+
+
+def _delivery_row(delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        delivery.alert_id, delivery.channel, delivery.state, delivery.attempts, delivery.created_us,
+        delivery.settled_us, delivery.expires_us, delivery.error, delivery.maybe_repeat,
+    )  # fmt: skip
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    alert_id, channel, state, attempts, created_us, settled_us, expires_us, error, maybe_repeat = row
+    return Delivery(
+        alert_id, channel, DeliveryState(state), attempts, created_us, settled_us, expires_us, error, bool(maybe_repeat)
+    )

@@ -1,0 +1,107 @@
+"""Read-only questions to the store for the CLI: quick to import, and answered whether the daemon runs or not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from tradeassistd.engine.events import Gap
+from tradeassistd.engine.transition import RuleState, Transition
+from tradeassistd.market.bar import Bar
+from tradeassistd.market.tick import Tick
+from tradeassistd.store import bars as bar_rows
+from tradeassistd.store import journal, outbox
+from tradeassistd.store.directory import MAIN_FILE, daemon_running, tape_paths
+from tradeassistd.store.outbox import StoredAlert
+from tradeassistd.store.reading import EmptyFileError, reading
+from tradeassistd.store.rule_states import select_states
+from tradeassistd.store.tape_reading import newest_ticks, read_tape
+
+TAPES_SEARCHED_MAX = 5
+"""How many trading days `last_quotes` goes back for a symbol."""
+
+__all__ = [
+    "StoredAlert", "alerts", "audit", "bars", "daemon_running", "delivery_counts", "gaps", "last_quotes", "read_tape",
+    "rule_states", "rule_texts", "status", "tape_paths", "transitions",
+]  # fmt: skip
+
+
+def status(directory: Path) -> dict[str, Any]:
+    """The status the daemon saved last. Raises FatalError or TransientError, as all of these do."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return journal.get_status(raw)
+
+
+def last_quotes(directory: Path, symbols: Collection[str] | None = None) -> dict[str, Tick]:
+    """The newest tick of each symbol by symbol, or of those asked for, from the newest tapes that have it."""
+    wanted = None if symbols is None else frozenset(symbols)
+    found: dict[str, Tick] = {}
+    for path in tape_paths(directory)[:TAPES_SEARCHED_MAX]:
+        try:
+            newest = newest_ticks(path, None if wanted is None else wanted - found.keys())
+        except EmptyFileError:
+            continue
+        found = newest | found
+        if wanted is not None and wanted <= found.keys():
+            break
+    return dict(sorted(found.items()))
+
+
+def alerts(
+    directory: Path, *, limit: int = 50, rule: str = "", symbol: str = "", severity: str = "", since_us: int = 0,
+    until_us: int = 2**62, include_suppressed: bool = True, before: str = "",
+) -> list[StoredAlert]:  # fmt: skip
+    """Alerts with their deliveries, newest first; `before` is the id of the last one seen, for the next page.
+
+    Raises PermanentError when there is no alert with that id.
+    """
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return outbox.select_alerts(
+            raw, limit=limit, rule=rule, symbol=symbol, severity=severity, since_us=since_us, until_us=until_us,
+            include_suppressed=include_suppressed, before=before,
+        )  # fmt: skip
+
+
+def transitions(directory: Path, *, since_us: int = 0, until_us: int = 2**62, rule: str = "") -> list[Transition]:
+    """Transitions in the order they happened."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return outbox.select_transitions(raw, since_us=since_us, until_us=until_us, rule=rule)
+
+
+def delivery_counts(directory: Path) -> dict[str, dict[str, int]]:
+    """How many deliveries are in each state, by channel."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return outbox.count_deliveries(raw)
+
+
+def rule_states(directory: Path) -> tuple[RuleState, ...]:
+    """Every stored rule state, by rule, symbol and level."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return select_states(raw)
+
+
+def rule_texts(directory: Path, rules_hash: str = "") -> tuple[tuple[str, str], ...]:
+    """(file, text) of the rule set with that hash, or of the one accepted last."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return journal.select_rule_texts(raw, rules_hash)
+
+
+def bars(
+    directory: Path, symbol: str, interval: str, session: str, *, before_us: int = 2**62, limit: int = 50
+) -> list[Bar]:
+    """The last bars that had closed by `before_us`, oldest first."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return bar_rows.select_bars(raw, symbol, interval, session, before_us=before_us, limit=limit)
+
+
+def gaps(directory: Path, *, since_us: int = 0) -> list[Gap]:
+    """Gaps that had not ended before that, in order."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return bar_rows.select_gaps(raw, since_us=since_us)
+
+
+def audit(directory: Path, limit: int = 50) -> list[tuple[int, str, dict[str, Any]]]:
+    """(event time, kind, body) of the last notes, newest first."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return journal.select_audit(raw, limit)

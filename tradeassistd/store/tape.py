@@ -1,0 +1,109 @@
+"""The tape of one trading day, for the writer: a batch of events in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from tradeassistd.base.clock import Clock
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.events import ClockTurn, Event
+from tradeassistd.market.session import trading_day
+from tradeassistd.market.tick import Tick
+from tradeassistd.store.database import Database
+from tradeassistd.store.directory import tape_path
+from tradeassistd.store.journal import put_meta
+from tradeassistd.store.tape_rows import EventRow, SymbolTable, TickRow, entries_of, event_row, fits_columns
+
+# An event written twice is the same event: a batch is tried again when it is not known whether it arrived.
+_INSERT_TICK = f"INSERT INTO ticks VALUES (?{', ?' * 10}) ON CONFLICT DO NOTHING"
+_INSERT_CLOCK = "INSERT INTO clock VALUES (?) ON CONFLICT DO NOTHING"
+_INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_INSERT_SYMBOL = "INSERT INTO symbols VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_HOUR_US = 3_600 * US_PER_S
+
+
+class Tape:
+    """One open tape file; one `write` at a time."""
+
+    def __init__(self, database: Database, symbols: SymbolTable, begin_us: int, end_us: int) -> None:
+        self.begin_us = begin_us
+        self.end_us = end_us
+        self.path = database.path
+        self._database = database
+        self._symbols = symbols
+
+    @classmethod
+    async def open(cls, directory: Path, at_us: int, *, clock: Clock) -> Tape:
+        """The tape of the trading day that holds the instant. Raises like Database.open."""
+        day, begin_us = trading_day(at_us)
+        database = await Database.open(
+            tape_path(directory, day), clock=clock, synchronous="NORMAL", migrations="tape"
+        )  # NORMAL: a power cut may cost the last batches, which is a gap, and never the file
+
+        def begin(raw: sqlite3.Connection) -> SymbolTable:
+            put_meta(raw, "begin_us", begin_us)
+            return SymbolTable(entries_of(raw))
+
+        try:
+            symbols = await database.transaction(begin)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, symbols, begin_us, _end_us(day, begin_us))
+
+    def holds(self, event: Event) -> bool:
+        """Whether the event belongs to this trading day."""
+        return self.begin_us <= event.event_us < self.end_us
+
+    async def write(self, events: Sequence[Event]) -> int:
+        """Store events of this day in one transaction; returns how many were on the tape already.
+
+        Raises TransientError or FatalError; nothing was stored then, and the same events may be written again.
+        """
+        repeated = await self._database.transaction(lambda raw: self._write(raw, events))
+        self._symbols.unsaved.clear()
+        return repeated
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    def _write(self, raw: sqlite3.Connection, events: Sequence[Event]) -> int:
+        ticks: list[TickRow] = []
+        turns: list[tuple[int]] = []
+        notes: list[EventRow] = []
+        tick_row, begin_us = self._symbols.row, self.begin_us
+        for event in events:
+            if isinstance(event, Tick):
+                ticks.append(tick_row(event, begin_us))
+            elif isinstance(event, ClockTurn):
+                turns.append((event.event_us - begin_us,))
+            else:
+                notes.append(event_row(event, begin_us))
+        # A rollback takes them back too, so they stay unsaved until a commit is certain.
+        raw.executemany(_INSERT_SYMBOL, self._symbols.unsaved)
+        before = raw.total_changes
+        try:
+            raw.executemany(_INSERT_TICK, ticks)
+        except OverflowError:
+            notes += _odd_ticks(events, ticks, begin_us)
+            raw.executemany(_INSERT_TICK, [row for row in ticks if fits_columns(row)])
+        raw.executemany(_INSERT_CLOCK, turns)
+        raw.executemany(_INSERT_EVENT, notes)
+        return len(events) - (raw.total_changes - before)
+
+
+def _odd_ticks(events: Sequence[Event], rows: Sequence[TickRow], begin_us: int) -> list[EventRow]:
+    """Ticks with a number beyond 64 bits, which a broken feed may send: kept all the same, as events."""
+    ticks = (event for event in events if isinstance(event, Tick))
+    return [event_row(tick, begin_us) for tick, row in zip(ticks, rows, strict=True) if not fits_columns(row)]
+
+
+def _end_us(day: str, begin_us: int) -> int:
+    """When the next trading day begins: days begin on whole hours, and the longest is three days and an hour."""
+    for hours in range(22, 75):
+        next_day, next_begin_us = trading_day(begin_us + hours * _HOUR_US)
+        if next_day != day:
+            return next_begin_us
+    raise AssertionError(f"trading day {day} has no end")

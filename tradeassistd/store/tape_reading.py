@@ -1,0 +1,112 @@
+"""Events from a tape, in their order, also while the daemon writes it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from operator import attrgetter
+from pathlib import Path
+
+from tradeassistd.engine.events import ClockTurn, Event
+from tradeassistd.market.tick import Tick
+from tradeassistd.store.reading import EmptyFileError, reading
+from tradeassistd.store.tape_rows import AT_MASK, KEY_BITS, Entry, entries_of, event_of, tick_of
+
+# The span read at once is doubled while it holds few events and halved when it holds many.
+FIRST_SPAN_US = 10_000_000
+LEAST_SPAN_US = 1_000
+SPAN_EVENTS_FEW = 5_000
+SPAN_EVENTS_MANY = 40_000
+
+_TICKS = "SELECT * FROM ticks WHERE key BETWEEN ? AND ? ORDER BY key"
+_by_time = attrgetter("event_us")
+
+
+def read_tape(path: Path, *, from_us: int = 0, until_us: int | None = None) -> Iterator[Event]:
+    """The events of a tape by event time, from and until included; what is written after the start is left out.
+
+    Memory stays bounded whatever the size of the tape. Raises FatalError or TransientError like `reading`.
+    """
+    with reading(path, "tape") as raw:
+        reader = _Reader(raw)
+        at, last_at = max(reader.first_at, from_us - reader.begin_us), reader.last_at
+        if until_us is not None:
+            last_at = min(last_at, until_us - reader.begin_us)
+        span_us = FIRST_SPAN_US
+        while at <= last_at:
+            events = reader.between(at, min(at + span_us - 1, last_at))
+            yield from events
+            at += span_us
+            if len(events) < SPAN_EVENTS_FEW:
+                span_us *= 2
+            elif len(events) > SPAN_EVENTS_MANY:
+                span_us = max(span_us // 2, LEAST_SPAN_US)
+
+
+def newest_ticks(path: Path, symbols: frozenset[str] | None = None) -> dict[str, Tick]:
+    """The last tick of each symbol of a tape, or of those asked for. Raises like `reading`."""
+    with reading(path, "tape") as raw:
+        reader = _Reader(raw)
+        newest: dict[str, Tick] = {}
+        for entry in reader.entries:
+            if symbols is None or entry.symbol in symbols:
+                tick = reader.newest_of(entry)
+                if tick is not None and (known := newest.get(entry.symbol, tick)).event_us <= tick.event_us:
+                    newest[known.symbol] = tick
+        return newest
+
+
+def newest_event_us(path: Path) -> int:
+    """The greatest event time on a tape, 0 when it is empty. Raises like `reading`."""
+    try:
+        with reading(path, "tape") as raw:
+            reader = _Reader(raw)
+            return reader.begin_us + reader.last_at if reader.last_at >= 0 else 0
+    except EmptyFileError:
+        return 0
+
+
+class _Reader:
+    """One tape as it stood when this was made: what is committed later is later in time, too."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+        raw.execute("BEGIN")  # one snapshot for the ends of every symbol
+        try:
+            row = raw.execute("SELECT value FROM meta WHERE key = 'begin_us'").fetchone()
+            self.begin_us = int(row[0]) if row else 0
+            self.entries = list(entries_of(raw))
+            self.first_at = min(self._ends("ASC"), default=0)
+            self.last_at = max(self._ends("DESC"), default=-1)
+        finally:
+            raw.execute("COMMIT")
+
+    def _ends(self, direction: str) -> Iterator[int]:
+        for table in ("clock", "events"):
+            yield from (at for (at,) in self._raw.execute(f"SELECT at FROM {table} ORDER BY at {direction} LIMIT 1"))
+        query = f"SELECT key FROM ticks WHERE key BETWEEN ? AND ? ORDER BY key {direction} LIMIT 1"
+        for entry in self.entries:
+            base = entry.id << KEY_BITS
+            yield from (key & AT_MASK for (key,) in self._raw.execute(query, (base, base | AT_MASK)))
+
+    def between(self, from_at: int, to_at: int) -> list[Event]:
+        """Events of a span, both ends included, by time."""
+        raw, begin_us, span = self._raw, self.begin_us, (from_at, to_at)
+        events: list[Event] = [
+            ClockTurn(begin_us + at) for (at,) in raw.execute("SELECT at FROM clock WHERE at BETWEEN ? AND ?", span)
+        ]
+        found = raw.execute("SELECT kind, body FROM events WHERE at BETWEEN ? AND ?", span)
+        events += [event_of(kind, body) for kind, body in found]
+        for symbol_id, symbol, decimals in self.entries:
+            base, unit = symbol_id << KEY_BITS, Entry(symbol_id, symbol, decimals).unit
+            rows = raw.execute(_TICKS, (base | from_at, base | to_at))
+            events += [tick_of(symbol, unit, begin_us, row) for row in rows]
+        events.sort(key=_by_time)  # a few sorted runs one after another: what this sort is quickest at
+        return events
+
+    def newest_of(self, entry: Entry) -> Tick | None:
+        """The last tick of an entry, leaving out one that fitted no column."""
+        base = entry.id << KEY_BITS
+        query = "SELECT * FROM ticks WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1"
+        row = self._raw.execute(query, (base, base | AT_MASK)).fetchone()
+        return tick_of(entry.symbol, entry.unit, self.begin_us, row) if row else None
