@@ -11,12 +11,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from datetime import UTC, datetime
 from itertools import count
 from typing import Protocol
 
-US_PER_S = 1_000_000
-US_PER_MS = 1_000
+from tradeassistd.base.instant import US_PER_S
 
 
 class Clock(Protocol):
@@ -90,8 +88,15 @@ class MarketClock(WallClock):
         if at_us <= self._now_us:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (at_us, next(self._order), future))
-        await future
+        sleeper = (at_us, next(self._order), future)
+        heapq.heappush(self._sleepers, sleeper)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if sleeper in self._sleepers:  # who gives up again and again while time stands still must not pile up
+                self._sleepers.remove(sleeper)
+                heapq.heapify(self._sleepers)
+            raise
 
 
 class ManualClock(MarketClock):
@@ -130,7 +135,6 @@ class EventClock:
         return self.last_us
 
 
-def iso(us: int) -> str:
-    """`us` as ISO 8601 in UTC with microseconds, e.g. 2026-11-20T14:30:00.000000Z."""
-    seconds, micros = divmod(us, US_PER_S)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+def monotonic_us() -> int:
+    """CLOCK_MONOTONIC in microseconds, for the one peer that compares it with its own: the service manager."""
+    return time.monotonic_ns() // 1_000

@@ -6,16 +6,18 @@ keys are refused. Secrets are `SecretStr`: they print as asterisks wherever they
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from tradeassistd.base.errors import ConfigError
-from tradeassistd.base.yaml12 import Problem, Problems, compose, place_of, plain
+from tradeassistd.base.paths import OFF, absolute, default_path, default_socket, default_state, read_settings_file
+from tradeassistd.base.yaml12 import Problem, Problems, compose, place_of
 
 _UNIT_S = {"s": 1, "m": 60, "h": 3600}
 FIELD_NAMES = {"app_key": "SCHWAB_CLIENT_ID", "app_secret": "SCHWAB_CLIENT_SECRET"}
@@ -29,7 +31,20 @@ def _seconds(value: object) -> object:
     return value
 
 
-Duration = Annotated[int, BeforeValidator(_seconds)]
+Duration = Annotated[int, BeforeValidator(_seconds), Field(gt=0)]
+
+
+def loopback_address(text: str) -> tuple[str, int]:
+    """Host and port of `127.0.0.1:8200` or `[::1]:8200`. Raises ValueError for anything beyond this machine."""
+    host, _, port = text.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback or not port.isdecimal() or not 0 <= int(port) <= 65_535:
+        raise ValueError(f"{text!r} is not an address of this machine such as 127.0.0.1:8200")
+    return host, int(port)
 
 
 class _Part(BaseModel):
@@ -61,11 +76,29 @@ class SchwabSettings(_Part):
 
 
 class ChannelSettings(_Part):
-    """A place alerts go to: any Apprise URL."""
+    """A place alerts go to: `sound://`, `desktop://`, `slack://bot/#channel`, or any Apprise URL."""
 
     url: SecretStr
-    ttl: Duration = 900
-    """Seconds after which an alert that could not be delivered is noise and expires."""
+    ttl: Duration | None = None
+    """Seconds after which an alert that could not be delivered is noise and expires; default: 30 for sound and desktop,
+    900 for the others."""
+
+
+class ApiSettings(_Part):
+    """The local API: who may connect is who may open the socket (mode 0600)."""
+
+    socket: Path | Literal["off"] | None = None
+    """Default: $RUNTIME_DIRECTORY/api.sock; `api.sock` in the store's directory when that is given; or
+    /run/tradeassist/api.sock for root, $XDG_RUNTIME_DIR/tradeassist/api.sock for others."""
+    listen: str | None = None
+    """HOST:PORT of this machine, e.g. 127.0.0.1:8200, to serve TCP as well; every local user can then connect."""
+
+    @field_validator("listen")
+    @classmethod
+    def _is_loopback(cls, value: str | None) -> str | None:
+        if value is not None:
+            loopback_address(value)
+        return value
 
 
 class LogSettings(_Part):
@@ -91,6 +124,7 @@ class Settings(BaseSettings):
     notify: tuple[str, ...] | None = None
     """Channels of a rule that names none; default: all."""
     log: LogSettings = LogSettings()
+    api: ApiSettings = ApiSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -118,11 +152,13 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
     file = path or default_path(environment)
     if path is not None and not path.exists():
         raise ConfigError(f"no settings file at {path}", hint="name an existing file with --config")
-    values = _with_secrets(_read(file) if file.exists() else {}, environment)
+    values = _with_secrets(read_settings_file(file), environment)
     try:
         settings = Settings(**values)
     except ValidationError as error:
         raise _problems(file, error) from None
+    except SettingsError as error:
+        raise ConfigError(str(error), hint="a TRADEASSIST_ variable for a whole section holds JSON") from None
     unknown = set(settings.default_channels) - set(settings.channels)
     if unknown:
         raise ConfigError(f"notify names no channel of this file: {', '.join(sorted(unknown))}",
@@ -130,66 +166,51 @@ def load_settings(path: Path | None = None, environment: Mapping[str, str] | Non
     return _complete(settings, file, environment)
 
 
-def default_path(environment: Mapping[str, str]) -> Path:
-    """Where the settings file is looked for: /etc for root and for a system service, else the user's own."""
-    system = Path("/etc/tradeassist/config.yaml")
-    if "STATE_DIRECTORY" in environment or (os.geteuid() == 0 and system.exists()):
-        return system
-    home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
-    return Path(home) / "tradeassist" / "config.yaml"
-
-
-def default_state(environment: Mapping[str, str]) -> Path:
-    """Where state is kept when the settings do not say."""
-    if environment.get("STATE_DIRECTORY"):
-        return Path(environment["STATE_DIRECTORY"].split(":")[0])
-    if os.geteuid() == 0:
-        return Path("/var/lib/tradeassist")
-    home = environment.get("XDG_STATE_HOME") or str(Path(environment.get("HOME", "/")) / ".local" / "state")
-    return Path(home) / "tradeassist"
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {file}: {error}", hint="make it a readable UTF-8 file") from error
-    values = plain(compose(text, str(file)))
-    if not isinstance(values, dict):
-        raise ConfigError(f"{file} is not a map of settings", hint="see the README's settings")
-    return values
-
-
 def _with_secrets(values: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Fill in secrets: a credential file is named like its key (schwab.app_key, channels.slack.url)."""
+    """Fill in secrets: a credential file is named like its key (schwab.app_key, channels.slack.url).
+
+    systemd puts a directory credential's own name before those of its files: tradeassist_schwab.app_key.
+    """
     credentials = environment.get("CREDENTIALS_DIRECTORY")
-    for file in sorted(Path(credentials).iterdir()) if credentials else []:
-        keys = file.name.split(".")
-        if keys[0] in ("schwab", "channels") and len(keys) > 1:
-            target = values
-            for key in keys[:-1]:
-                target = target.setdefault(key, {})
-            target[keys[-1]] = file.read_text("utf-8").strip()
+    try:
+        for file in sorted(Path(credentials).iterdir()) if credentials else []:
+            keys = file.name.removeprefix("tradeassist_").split(".")
+            if keys[0] in ("schwab", "channels") and len(keys) > 1:
+                _put(values, keys, file.read_text("utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the credentials in {credentials}: {type(error).__name__}",
+                          hint="each must be a readable UTF-8 file") from None  # fmt: skip
     for key, name in FIELD_NAMES.items():
         if environment.get(name):
-            values.setdefault("schwab", {})[key] = environment[name]
+            _put(values, ["schwab", key], environment[name])
     return values
+
+
+def _put(values: dict[str, Any], keys: list[str], secret: str) -> None:
+    """Set one key of nested maps; what stands there and is no map is left for the model to refuse."""
+    target: Any = values
+    for key in keys[:-1]:
+        target = target.setdefault(key, {}) if isinstance(target, dict) else None
+    if isinstance(target, dict):
+        target[keys[-1]] = secret
 
 
 def _complete(settings: Settings, file: Path, environment: Mapping[str, str]) -> Settings:
     """Put in the paths that depend on where we run; relative ones are relative to the settings file."""
-    state = _absolute(settings.store.path, file) or default_state(environment)
-    rules = _absolute(settings.rules.dir, file) or file.parent / "rules.d"
+    state = absolute(settings.store.path, file) or default_state(environment)
+    rules = absolute(settings.rules.dir, file) or file.parent / "rules.d"
+    socket = settings.api.socket
+    if socket is None:
+        socket = default_socket(absolute(settings.store.path, file), environment)
+    elif socket != OFF:
+        socket = absolute(Path(socket), file)
     return settings.model_copy(update={
         "rules": settings.rules.model_copy(update={"dir": rules}),
         "store": settings.store.model_copy(update={"path": state}),
         "schwab": settings.schwab.model_copy(
-            update={"token_file": _absolute(settings.schwab.token_file, file) or state / "token.json"}),
+            update={"token_file": absolute(settings.schwab.token_file, file) or state / "token.json"}),
+        "api": settings.api.model_copy(update={"socket": socket}),
     })  # fmt: skip
-
-
-def _absolute(path: Path | None, file: Path) -> Path | None:
-    return None if path is None else (file.parent / path.expanduser()).resolve()
 
 
 def _problems(file: Path, error: ValidationError) -> Problems:
