@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from tradeassistd.base.clock import US_PER_S
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.market.instrument import Instrument, InstrumentClass
 
 NEW_YORK = ZoneInfo("America/New_York")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from tradeassistd.base.clock import US_PER_S
+from tradeassistd.base.instant import US_PER_S
 
 MONTHS = "FGHJKMNQUVXZ"
 _QUARTERLY = "HMUZ"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from math import exp
 
-from tradeassistd.base.clock import US_PER_S
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.market.instrument import InstrumentClass
 from tradeassistd.market.session import NEW_YORK
 

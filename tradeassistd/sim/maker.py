@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp, floor, sqrt
 from random import Random
 
-from tradeassistd.base.clock import US_PER_MS, US_PER_S
+from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.market.instrument import InstrumentClass
 from tradeassistd.market.price import PRICE_SCALE, price_text
 from tradeassistd.market.session import Window, trading_window_at, window_at

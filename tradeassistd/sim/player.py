@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tradeassistd.base.clock import US_PER_S, Clock
+from tradeassistd.base.clock import Clock
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.sim.streamer import HEARTBEAT_US, Streamer
 
 SIGN_OF_LIFE_S = HEARTBEAT_US / US_PER_S

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from tradeassistd.base.clock import US_PER_MS
 from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.instant import US_PER_MS
 from tradeassistd.market.instrument import InstrumentClass, instrument_of
 from tradeassistd.market.price import price_text
 from tradeassistd.market.recorded import RecordedTick, first_seen, read_ticks

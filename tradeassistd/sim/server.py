@@ -18,8 +18,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tradeassistd.base.clock import US_PER_S, Clock, WallClock
+from tradeassistd.base.clock import Clock, WallClock
 from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.sim import rest, web
 from tradeassistd.sim.connection import Connection
 from tradeassistd.sim.faults import Faults

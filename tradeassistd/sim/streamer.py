@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tradeassistd.base.clock import US_PER_S
 from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.sim.market import Market
 from tradeassistd.sim.session import Ending, Session
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from math import exp, sqrt
 from random import Random
 
-from tradeassistd.base.clock import US_PER_MS, US_PER_S
 from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.market.instrument import InstrumentClass
 from tradeassistd.market.price import PRICE_SCALE
 from tradeassistd.sim.catalogue import DEFAULT_SYMBOLS, character_of

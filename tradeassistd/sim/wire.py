@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tradeassistd.base.clock import US_PER_MS
+from tradeassistd.base.instant import US_PER_MS
 
 
 class Request(msgspec.Struct):
