@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tradeassistd.base.clock import US_PER_S
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.engine import Engine
-from tradeassistd.engine.events import ClockTurn, Connection, Gap, Start
+from tradeassistd.engine.events import ClockTurn, Connection, Event, Gap, RulesSwap, Start
 from tradeassistd.engine.expression import (
     Call,
     Combine,
@@ -63,18 +63,30 @@ class Market:
     states: tuple[RuleState, ...] = ()
     all: list[Transition] = field(default_factory=list)
     volume: dict[str, int] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    """Everything the engine was given, in order: the tape of this market."""
+    reloads: int = 0
+    rules_hash: str = ""
 
     def __post_init__(self) -> None:
-        self.engine = Engine(RuleSet(self.rules))
-        self.engine.on_event(Start(self._next(), "", self.states))
+        self.engine = Engine(RuleSet(self.rules, self.rules_hash))
+        self._take(Start(self._next(), self.rules_hash, self.states))
 
     def image(self, symbol: str, price: str | None = None, **quote: str) -> list[Transition]:
         """The first row after a subscription: sets values and is no trade."""
         return self._row(symbol, price, None, Field.IMAGE, quote)
 
-    def trade(self, symbol: str, price: str, size: int = 1, *, after_s: float = 0.0) -> list[Transition]:
+    def trade(
+        self, symbol: str, price: str, size: int = 1, *, after_s: float = 0.0, late_s: int = 0
+    ) -> list[Transition]:
+        """One trade, `after_s` from now, that happened at the exchange `late_s` before it arrives."""
         self.now_us += round(after_s * US_PER_S)
-        return self._row(symbol, price, size, Field.LAST | Field.VOLUME | Field.TRADE, {})
+        return self._row(symbol, price, size, Field.LAST | Field.VOLUME | Field.TRADE, {}, late_s)
+
+    def none_yet(self, symbol: str) -> list[Transition]:
+        """Schwab sends the zero that stands for "none yet" as the last price."""
+        tick = Tick(self._next(), symbol, None, None, None, None, None, None, None, None, None, int(Field.LAST))
+        return self._take(tick)
 
     def quote(self, symbol: str, **quote: str) -> list[Transition]:
         return self._row(symbol, None, None, Field.BID | Field.ASK, quote)
@@ -97,6 +109,17 @@ class Market:
         self.wait(after_s)
         return self._take(Gap(self._next(), from_us, self.now_us, "cut"))
 
+    def gap(self, *symbols: str) -> list[Transition]:
+        """A gap of some symbols alone, of no length."""
+        return self._take(Gap(self._next(), self.now_us, self.now_us, "stale", symbols))
+
+    def reload(self, *rules: Rule) -> list[Transition]:
+        """Other rules from now on."""
+        self.rules = rules
+        self.reloads += 1
+        self.engine.offer(RuleSet(rules, f"reload {self.reloads}"))
+        return self._take(RulesSwap(self._next(), f"reload {self.reloads}"))
+
     def kinds(self) -> list[str]:
         return [one.kind.value for one in self.all]
 
@@ -104,7 +127,7 @@ class Market:
         return [one for one in self.all if one.kind is Kind.FIRED]
 
     def _row(
-        self, symbol: str, price: str | None, size: int | None, changed: int, quote: dict[str, str]
+        self, symbol: str, price: str | None, size: int | None, changed: int, quote: dict[str, str], late_s: int = 0
     ) -> list[Transition]:
         state = self.engine.symbols.get(symbol)
         before = state.tick if state else None
@@ -114,12 +137,14 @@ class Market:
         self.volume[symbol] = self.volume.get(symbol, 0) + (size or 0)
         if Field.IMAGE & changed:
             changed |= Field.LAST | Field.BID | Field.ASK
-        trade_ms = self.now_us // 1000 if size is not None else (before.trade_ms if before else None)
+        now_ms = self.now_us // 1000 - late_s * 1000
+        trade_ms = now_ms if size is not None else (before.trade_ms if before else None)
         return self._take(
             Tick(self._next(), symbol, last, bid, ask, 1, 1, self.volume[symbol], trade_ms, None, size, int(changed))
         )
 
-    def _take(self, event: Tick | ClockTurn | Connection | Gap) -> list[Transition]:
+    def _take(self, event: Event) -> list[Transition]:
+        self.events.append(event)
         found = self.engine.on_event(event)
         self.all += found
         return found

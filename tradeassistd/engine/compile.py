@@ -26,7 +26,7 @@ from tradeassistd.engine.expression import (
     render,
 )
 from tradeassistd.engine.functions import BAR_FIELDS, FUNCTIONS, RATIO, Unit, Value
-from tradeassistd.engine.indicators import exact
+from tradeassistd.engine.indicators import Track, exact
 from tradeassistd.engine.kinds import count_of, duration_s, interval_of, other_instrument, split_session, unit_of
 from tradeassistd.engine.leaves import All, AnyOf, Comparison, Condition, Crossing, Leaf, Negation, RangeLeaf
 from tradeassistd.engine.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
@@ -48,6 +48,8 @@ class Compiler:
         self.reads: dict[str, int] = {}
         """Per symbol the changes after which the condition must be judged: market.tick.Field, BARS_MOVED, …"""
         self.leaves: list[Leaf] = []
+        self.tracks: list[Track] = []
+        """What the condition reads of bars, so that a reload knows what is still needed."""
 
     def condition(self, tree: Expression) -> Condition:
         """The condition of a tree that `kinds.check` accepts for this symbol."""
@@ -119,14 +121,15 @@ class Compiler:
         """A bar value or a bar function, `bars_back` closed bars ago."""
         assert isinstance(node, Call)  # kinds.check refuses [n] behind anything else
         args, session = split_session(node, here)
-        series = self._note(here, BARS_MOVED).bar_series(interval_of(args[-1]), session)
+        state = self._note(here, BARS_MOVED)
+        series = state.bar_series(interval_of(args[-1]), session)
         if node.name in BAR_FIELDS:
-            track = series.track(node.name)
+            track = state.track(series, node.name, "", 0, bars_back)
         else:
             field = args[0]
             assert isinstance(field, Name)
-            track = series.track(field.name, node.name, count_of(args[1]))
-        track.reach_back(bars_back)
+            track = state.track(series, field.name, node.name, count_of(args[1]), bars_back)
+        self.tracks.append(track)
         return lambda: track.value(bars_back)
 
     def _call(self, node: Call, here: Instrument, unit: Unit) -> ValueOf:

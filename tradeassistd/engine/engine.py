@@ -7,16 +7,17 @@ once, in the order of the rule files (rules.md 4.6).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from tradeassistd.base.clock import US_PER_S
-from tradeassistd.engine.events import ClockTurn, Connection, Event, Gap, Start
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.events import ClockTurn, Connection, Event, Gap, RulesSwap, Start
 from tradeassistd.engine.machine import Machine
+from tradeassistd.engine.roster import Roster
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.engine.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
+from tradeassistd.engine.symbols import BARS_MOVED, SymbolState
 from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.instrument import instrument_of
@@ -50,21 +51,29 @@ class Engine:
         """Bars closed since the caller last took them."""
         self.faults: list[Fault] = []
         """Rules that raised since the caller last took them."""
-        self.machines: list[Machine] = []
-        self._watchers: dict[str, list[tuple[int, Machine]]] = {}
-        self._at_close: dict[tuple[str, str], list[Machine]] = {}
-        self._by_second: list[Machine] = []
-        self._untold: dict[int, Machine] = {}
+        self._timed: dict[int, Machine] = {}
         self._failing: dict[tuple[str, str, int], _Failing] = {}
-        for rule in rule_set.rules:
-            if rule.mode != "off":
-                for symbol in rule.symbols:
-                    self._add(Machine(rule, symbol, len(self.machines), self._state_of))
+        self._offered: RuleSet = rule_set
+        self._roster, _ = Roster().replaced_by(rule_set, self._state_of, 0)
+
+    @property
+    def machines(self) -> list[Machine]:
+        """Every rule for every symbol, in the order they are judged."""
+        return self._roster.machines
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """Every symbol some rule reads: what the feed must subscribe to."""
-        return tuple(sorted({symbol for machine in self.machines for symbol in (machine.symbol, *machine.reads)}))
+        return self._roster.wanted
+
+    def left_out_until_us(self, machine: Machine) -> int:
+        """Until when a rule that raised too often is not judged, 0 when it never was left out."""
+        failing = self._failing.get(machine.key)
+        return failing.until_us if failing else 0
+
+    def offer(self, rule_set: RuleSet) -> None:
+        """The rule set that the next RulesSwap with its hash puts in force."""
+        self._offered = rule_set
 
     def on_event(self, event: Event) -> list[Transition]:
         """Take the next event; event times must increase. Gives the transitions it caused, in order."""
@@ -74,7 +83,10 @@ class Engine:
             case ClockTurn():
                 return list(self._clock(event.event_us))
             case Start():
-                self._restore(event.states)
+                self._roster.restore(event.states)
+                self._keep_times()
+            case RulesSwap():
+                return self._swap(event)
             case Connection(state=state) if state != "live":
                 self._cut(0, ())  # until when nothing was seen, the gap says that follows
             case Gap():
@@ -83,11 +95,8 @@ class Engine:
 
     def take_states(self) -> list[RuleState]:
         """The rule states that changed since the last call, for the store."""
-        changed = [machine for machine in self.machines if machine.dirty]
-        for machine in changed:
-            machine.dirty = False
         # Copies: the engine goes on while a writer still reads them.
-        return [replace(machine.state, sides=list(machine.state.sides)) for machine in changed]
+        return [replace(state, sides=list(state.sides)) for state in self._roster.dirty_states()]
 
     def take_bars(self) -> list[Bar]:
         """The bars closed since the last call."""
@@ -108,7 +117,7 @@ class Engine:
         yield from self._closed(bars, now_us)
         state.apply(tick)
         changed = tick.changed | (BARS_MOVED if bars else 0)
-        for reads, machine in self._watchers.get(tick.symbol, ()):
+        for reads, machine in self._roster.watchers.get(tick.symbol, ()):
             if reads & changed or now_us >= machine.closes_us:
                 yield from self._guard(machine, now_us, machine.judge)
 
@@ -121,18 +130,21 @@ class Engine:
         yield from self._closed(bars, now_us)
         moved = {bar.symbol for bar in bars}
         touched = {
-            machine.order for symbol in moved for reads, machine in self._watchers.get(symbol, ()) if reads & BARS_MOVED
+            machine.order
+            for symbol in moved
+            for reads, machine in self._roster.watchers.get(symbol, ())
+            if reads & BARS_MOVED
         }
-        touched.update(machine.order for machine in self._by_second)
+        touched.update(machine.order for machine in self._roster.by_second)
         for order in sorted(touched):
             yield from self._guard(self.machines[order], now_us, self.machines[order].judge)
 
     def _timers(self, now_us: int) -> Iterator[Transition]:
-        for order in sorted(self._untold):
-            machine = self._untold[order]
-            yield from self._guard(machine, now_us, machine.tell_if_due)
+        for order in sorted(self._timed):
+            machine = self._timed[order]
+            yield from self._guard(machine, now_us, machine.run_timer)
             if not machine.due_us:
-                del self._untold[order]
+                del self._timed[order]
 
     def _closed(self, bars: list[Bar], now_us: int) -> Iterator[Transition]:
         """Keep the bars, and judge the rules that wait for one of them."""
@@ -142,16 +154,20 @@ class Engine:
         due: dict[int, Machine] = {}
         for bar in bars:
             if bar.session == series_session(self.symbols[bar.symbol].instrument):
-                due.update({machine.order: machine for machine in self._at_close.get((bar.symbol, bar.interval), ())})
+                due.update(
+                    {machine.order: machine for machine in self._roster.at_close.get((bar.symbol, bar.interval), ())}
+                )
         for order in sorted(due):
             yield from self._guard(due[order], now_us, due[order].judge)
 
-    def _restore(self, states: Iterable[RuleState]) -> None:
-        machines = {machine.key: machine for machine in self.machines}
-        for state in states:
-            machine = machines.get((state.rule_id, state.symbol, state.level))
-            if machine and machine.restore(state):
-                self._await_telling(machine)
+    def _swap(self, event: RulesSwap) -> list[Transition]:
+        """Put the offered rule set in force, between two events."""
+        if event.rules_hash != self._offered.hash:
+            raise ValueError(f"rule set {event.rules_hash} was not offered")
+        self.rule_set = self._offered
+        self._roster, transitions = self._roster.replaced_by(self.rule_set, self._state_of, event.event_us)
+        self._keep_times()
+        return transitions
 
     def _cut(self, until_us: int, symbols: tuple[str, ...]) -> None:
         """A gap in what we know of `symbols` (none named: of all)."""
@@ -168,21 +184,12 @@ class Engine:
             state = self.symbols[symbol] = SymbolState(instrument_of(symbol))
         return state
 
-    def _add(self, machine: Machine) -> None:
-        self.machines.append(machine)
-        interval = machine.rule.evaluate.interval
-        if interval:
-            self._state_of(machine.symbol).bar_series(interval)
-            self._at_close.setdefault((machine.symbol, interval), []).append(machine)
-            return
-        for symbol, reads in machine.reads.items():
-            self._watchers.setdefault(symbol, []).append((reads, machine))
-        if any(reads & SECOND_TURNED for reads in machine.reads.values()):
-            self._by_second.append(machine)
+    def _keep_times(self) -> None:
+        self._timed = {machine.order: machine for machine in self.machines if machine.due_us}
 
-    def _await_telling(self, machine: Machine) -> None:
+    def _keep_time(self, machine: Machine) -> None:
         if machine.due_us:
-            self._untold[machine.order] = machine
+            self._timed[machine.order] = machine
 
     def _guard(self, machine: Machine, now_us: int, step: Callable[[int], Iterator[Transition]]) -> list[Transition]:
         """Run one step of one rule so that a defect in it stops nobody else (rules.md 4.9)."""
@@ -191,7 +198,7 @@ class Engine:
             return []
         try:
             transitions = list(step(now_us))
-            self._await_telling(machine)
+            self._keep_time(machine)
             return transitions
         except Exception as error:  # noqa: BLE001 - whatever a rule raises must not take the others down; it is reported
             failing = self._failing.setdefault(machine.key, _Failing())

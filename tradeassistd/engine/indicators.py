@@ -139,14 +139,19 @@ class Track:
         self._make = make
         self._indicator = make() if make else None
         self._values: deque[Value | None] = deque(maxlen=1)
+        self.seen = 0
+        """Bars taken since the last reset."""
 
-    def reach_back(self, bars: int) -> None:
-        """Keep at least `bars` earlier values."""
-        if bars >= (self._values.maxlen or 0):
-            self._values = deque(self._values, maxlen=bars + 1)
+    def reach_back(self, bars: int) -> bool:
+        """Keep at least `bars` earlier values; whether that is more than before."""
+        if bars < (self._values.maxlen or 0):
+            return False
+        self._values = deque(self._values, maxlen=bars + 1)
+        return True
 
     def step(self, bar: Bar) -> None:
         """Take one more closed bar."""
+        self.seen += 1
         value: int = getattr(bar, self._field)
         self._values.append(self._indicator.step(value) if self._indicator else value)
 
@@ -154,6 +159,7 @@ class Track:
         """Forget everything: a window that holds an unfilled gap is unknown (rules.md 4.3)."""
         self._indicator = self._make() if self._make else None
         self._values.clear()
+        self.seen = 0
 
     def value(self, bars_back: int = 0) -> Value | None:
         """The value `bars_back` closed bars ago; None when unknown."""

@@ -182,13 +182,31 @@ def _check_comparison(
     node: Compare | Cross | InRange, sides: tuple[Expression, Expression], instrument: Instrument
 ) -> None:
     left, right = (unit_of(side, instrument) for side in sides)
-    if left is None and right is None:
+    if not any(map(_can_change, sides)):
         raise ExpressionError(f"nothing in `{render(node)}` can change", node.at, hint="compare with a value")
+    if SECONDS in (left, right) and left != right:
+        raise ExpressionError("compares a value with a duration", node.at,
+                              hint="`5m` is five minutes; five million is `5M`")  # fmt: skip
     if left is not None and right is not None and left != right:
         hint = "write pct_change(...) or pct_from(...) for a percentage" if {left, right} == {PRICE, RATIO} else ""
         raise ExpressionError(f"compares a {left} with a {right}", node.at, hint=hint)
     if node.op in ("==", "!=") and PRICE not in (left, right):
         raise ExpressionError(f"`{node.op}` is for prices", node.at, hint="write >= and <=, or inside [low, high]")
+
+
+def _can_change(node: Expression) -> bool:
+    """Whether a value reads anything live; literals and what is computed from them alone do not."""
+    match node:
+        case Number():
+            return False
+        case Call(name=name, args=args):
+            return name in BAR_FIELDS or any(map(_can_change, args))
+        case Negative(operand=inner) | Index(base=inner) | Other(inner=inner):
+            return _can_change(inner)
+        case Arithmetic(left=left, right=right):
+            return _can_change(left) or _can_change(right)
+        case _:
+            return True
 
 
 def _number_unit(node: Number) -> Unit | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from tradeassistd.engine.functions import Unit, Value
 
@@ -54,8 +55,18 @@ class Leaf:
         """Read the values and move the sides; `outcome` tells until the next look."""
         raise NotImplementedError
 
+    def glimpse(self) -> Self:
+        """A copy of its own that has taken the look; this leaf stays as it is."""
+        seen = copy(self)
+        seen.look()
+        return seen
+
     def outcome(self) -> Outcome:
         return self._outcome
+
+    def target(self) -> Value | None:
+        """The right value that decides next, as of the last look: what `left` has to reach or to leave."""
+        return self.right
 
 
 class Comparison(Leaf):
@@ -94,6 +105,17 @@ class SidedLeaf(Leaf):
         """Nobody watches until the next look: a change of side seen then was missed."""
         self._cut = set(range(self.width))
 
+    def glimpse(self) -> Self:
+        detached = copy(self)
+        detached._sides, detached._cut = list(self._sides), set(self._cut)
+        detached.look()
+        return detached
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """On which side it was at the last look, per right value."""
+        return tuple(self._sides[self._first : self._first + self.width])
+
     def _move(self, position: int, side: int) -> tuple[int, bool]:
         """Set a side; gives the side it came from (NO_SIDE when it did not change) and whether that was missed."""
         missed = position in self._cut
@@ -130,6 +152,16 @@ class Crossing(SidedLeaf):
                 self.right = right
         self._outcome = Outcome(live or (None if unknown else False), full or (None if unknown else False))
 
+    def target(self) -> Value | None:
+        """The nearest level it can cross from where it is; when it can cross none, the nearest."""
+        left, sides = self.left, self.sides
+        if left is None:
+            return self.right
+        levels = [(side, right) for side, right_of in zip(sides, self._rights_of, strict=True)
+                  if (right := right_of()) is not None]  # fmt: skip
+        ahead = [right for side, right in levels if side in self._wanted] or [right for _, right in levels]
+        return min(ahead, key=lambda right: abs(right - left), default=None)
+
 
 class RangeLeaf(SidedLeaf):
     """inside / outside (states) and enters / exits (events) of [low, high], bounds included."""
@@ -155,6 +187,12 @@ class RangeLeaf(SidedLeaf):
         came_from, missed = self._move(0, INSIDE if inside else OUTSIDE)
         happened = came_from == (OUTSIDE if self._op == "enters" else INSIDE)
         self._outcome = Outcome(happened and not missed, happened)
+
+    def target(self) -> Value | None:
+        """The nearest bound."""
+        left, bounds = self.left, (self._low_of(), self._high_of())
+        known = [bound for bound in bounds if bound is not None]
+        return min(known, key=lambda bound: abs(bound - left), default=None) if left is not None else self.right
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Rule:
     evaluate: Evaluate = Evaluate()
     severity: str = "warning"
     cooldown_s: int = DEFAULT_COOLDOWN_S
+    for_s: int = 0
+    """How long the condition must be known to hold before the rule fires, seconds."""
     session: str = ""
     """A session word; empty means whenever the instrument trades."""
     mode: str = "live"

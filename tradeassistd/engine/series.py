@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradeassistd.base.clock import US_PER_S
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.indicators import INDICATORS, Track
 from tradeassistd.market.bar import INTERVALS_S, Bar
 from tradeassistd.market.instrument import Instrument
@@ -31,6 +31,10 @@ class BarSeries:
         self._open = self._high = self._low = self._close = 0
         self._volume = self._trades = 0
 
+    def has(self, field: str, function: str = "", count: int = 0) -> bool:
+        """Whether somebody has asked for that track before."""
+        return (field, function, count) in self._tracks
+
     def track(self, field: str, function: str = "", count: int = 0) -> Track:
         """The values of a bar's `field`, or of an indicator over them; the same one for everybody who asks."""
         key = (field, function, count)
@@ -38,6 +42,31 @@ class BarSeries:
             make = (lambda: INDICATORS[function](count)) if function else None
             self._tracks[key] = Track(field, make)
         return self._tracks[key]
+
+    def retain(self, tracks: set[Track]) -> bool:
+        """Drop the tracks nobody reads any more; whether any are left."""
+        self._tracks = {key: track for key, track in self._tracks.items() if track in tracks}
+        return bool(self._tracks)
+
+    def merge(self, bar: Bar) -> Bar | None:
+        """Take a shorter bar as if it were its trades; gives the bar that it closed."""
+        closed = self.close_before(bar.start_us)
+        if bar.volume or bar.trades:
+            forming = self._trades
+            self.add(bar.start_us, bar.open, bar.volume)
+            if self._trades > forming:
+                self._high, self._low, self._close = max(self._high, bar.high), min(self._low, bar.low), bar.close
+                self._trades = forming + bar.trades
+        return closed
+
+    @property
+    def forming(self) -> Bar | None:
+        """The bar that is not closed yet."""
+        return self._bar() if self._trades else None
+
+    def begin_like(self, other: BarSeries) -> None:
+        """Hold as incomplete and as closed what `other` holds so."""
+        self._complete_from_us = max(self._complete_from_us, other._complete_from_us)
 
     def close_before(self, exchange_us: int) -> Bar | None:
         """Close the forming bar if a trade at `exchange_us` lies past its end."""
@@ -95,9 +124,12 @@ class BarSeries:
         start_us = anchor_us + (exchange_us - anchor_us) // self._length_us * self._length_us
         return start_us, min(start_us + self._length_us, window.close_us)
 
+    def _bar(self) -> Bar:
+        return Bar(self.symbol, self.interval, self.session, self._start_us, self._end_us, self._open, self._high,
+                   self._low, self._close, self._volume, self._trades)  # fmt: skip
+
     def _close_bar(self) -> Bar:
-        bar = Bar(self.symbol, self.interval, self.session, self._start_us, self._end_us, self._open, self._high,
-                  self._low, self._close, self._volume, self._trades)  # fmt: skip
+        bar = self._bar()
         self._trades = 0
         self._closed_until_us = self._end_us
         for track in self._tracks.values():

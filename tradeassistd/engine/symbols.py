@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tradeassistd.base.clock import US_PER_MS
+from collections import deque
+
+from tradeassistd.base.instant import US_PER_MS
 from tradeassistd.engine.functions import Value
-from tradeassistd.engine.indicators import exact
+from tradeassistd.engine.indicators import Track, exact
 from tradeassistd.engine.series import BarSeries
 from tradeassistd.engine.windows import LookBack
 from tradeassistd.market.bar import Bar
@@ -14,6 +16,10 @@ from tradeassistd.market.tick import Field, Tick
 
 ARCHIVE_INTERVAL = "1m"
 """Every symbol's one-minute bars over all its trades are made and kept, whether or not a rule asks."""
+RECENT_BARS_MAX = 3_000
+"""One-minute bars kept per symbol (about two days) to warm up what a reload asks for."""
+LOOK_BACK_KEPT_S = 1800
+"""The price is looked back on this far whether or not a rule asks, so that a reloaded rule need not wait."""
 BARS_MOVED = 1 << 16
 """Beside market.tick.Field: a bar series of the symbol closed a bar."""
 SECOND_TURNED = 1 << 17
@@ -30,15 +36,45 @@ class SymbolState:
         self.tick: Tick | None = None
         self.archive = BarSeries(instrument, ARCHIVE_INTERVAL, ALWAYS)
         self.series: dict[tuple[str, str], BarSeries] = {(ARCHIVE_INTERVAL, ALWAYS): self.archive}
+        self._recent: deque[Bar] = deque(maxlen=RECENT_BARS_MAX)
         self._look_backs: dict[str, LookBack] = {}
+        self.look_back("price", LOOK_BACK_KEPT_S)
         self._window: Window | None = None
 
     def bar_series(self, interval: str, session: str = "") -> BarSeries:
-        """The series of that interval over `session`, by default the instrument's own; shared by all who ask."""
+        """The series of that interval over `session`, by default the instrument's own; shared by all who ask.
+
+        A new one is warm: it is made from the one-minute bars since the last cut.
+        """
         key = (interval, session or series_session(self.instrument))
         if key not in self.series:
-            self.series[key] = BarSeries(self.instrument, *key)
+            self.series[key], _ = self._from_recent(*key)
         return self.series[key]
+
+    def track(self, series: BarSeries, field: str, function: str, count: int, bars_back: int) -> Track:
+        """The values of a bar field or indicator, `bars_back` bars deep, warm as far as the recent bars reach."""
+        is_new = not series.has(field, function, count)
+        track = series.track(field, function, count)
+        if track.reach_back(bars_back) or is_new:
+            track.reset()
+            for bar in self._from_recent(series.interval, series.session)[1]:
+                track.step(bar)
+        return track
+
+    def retain(self, used: set[Track], series: set[tuple[str, str]]) -> None:
+        """After a reload: drop the series and tracks that no rule reads any more."""
+        for key, one in list(self.series.items()):
+            if not one.retain(used) and key not in series and one is not self.archive:
+                del self.series[key]
+
+    def _from_recent(self, interval: str, session: str) -> tuple[BarSeries, list[Bar]]:
+        """A series as it would be had it been there since the last cut, and the bars it has closed."""
+        series = BarSeries(self.instrument, interval, session)
+        series.begin_like(self.archive)
+        forming = self.archive.forming
+        minutes = (*self._recent, forming) if forming else self._recent
+        closed = [*map(series.merge, minutes), series.close_by_clock(self.now_us)]
+        return series, [bar for bar in closed if bar is not None]
 
     def look_back(self, quote: str, seconds: int) -> LookBack:
         """The look-back on `quote`, reaching at least `seconds`; shared by all who ask."""
@@ -74,11 +110,11 @@ class SymbolState:
         if tick.size is None:
             return []
         at_us = exchange_us(tick)
-        return [bar for series in self.series.values() if (bar := series.close_before(at_us))]
+        return self._keep([bar for series in self.series.values() if (bar := series.close_before(at_us))])
 
     def close_bars_by_clock(self, now_us: int) -> list[Bar]:
         """Close the bars that the clock has left behind."""
-        return [bar for series in self.series.values() if (bar := series.close_by_clock(now_us))]
+        return self._keep([bar for series in self.series.values() if (bar := series.close_by_clock(now_us))])
 
     def apply(self, tick: Tick) -> None:
         """Take one tick whole; call `close_bars` first."""
@@ -108,9 +144,14 @@ class SymbolState:
     def cut(self, until_us: int) -> None:
         """A gap until `until_us`: nothing is known until the next image, and no window reaches across it."""
         self.live = False
+        self._recent.clear()
         self.forget_look_backs()
         for series in self.series.values():
             series.cut(until_us)
+
+    def _keep(self, closed: list[Bar]) -> list[Bar]:
+        self._recent.extend(bar for bar in closed if (bar.interval, bar.session) == (ARCHIVE_INTERVAL, ALWAYS))
+        return closed
 
     def forget_look_backs(self) -> None:
         for look_back in self._look_backs.values():

@@ -19,6 +19,10 @@ class State(StrEnum):
 class Kind(StrEnum):
     """What happened to it."""
 
+    PENDING = "pending"
+    """The condition holds, and `for` counts."""
+    LAPSED = "lapsed"
+    """It stopped holding before `for` was over."""
     FIRED = "fired"
     """The condition rose, or its event happened."""
     MISSED = "missed"
@@ -87,12 +91,14 @@ class RuleState(msgspec.Struct):
     judged_us: int = 0
     """Event time of the last judging with a known result; 0 before the first."""
     since_us: int = 0
-    """When the present firing began; 0 when not firing."""
+    """When the present firing (or pending) began; 0 in ok."""
     told_us: int = 0
     """Event time of the last alert that was told; 0 when none was."""
     untold: bool = False
     """Firing, and nobody was told yet because something suppresses it."""
     sides: list[int] = msgspec.field(default_factory=list)
     """Per crossing, in the order they are written: -1 below, 1 above, 0 none."""
-    seen_false: bool = True
-    """Since the last clear the condition was seen not true, so it can rise again."""
+    held_us: int = 0
+    """Pending: how long the condition has been known to hold, up to `holding_us`."""
+    holding_us: int = 0
+    """Pending: since when it has held without a break; 0 while it is unknown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from tradeassistd.base.clock import US_PER_S
+from tradeassistd.base.instant import US_PER_S
 
 _PRUNE_ABOVE = 4_096
 
@@ -35,6 +35,11 @@ class LookBack:
         self._values.append(value)
         if len(self._from_s) > _PRUNE_ABOVE:
             self._prune(second)
+
+    @property
+    def first_s(self) -> int | None:
+        """The first whole second it knows a value for, None while there is none."""
+        return self._from_s[0] if self._from_s else None
 
     def clear(self) -> None:
         """Forget everything: a new session, contract or gap."""

@@ -1,0 +1,350 @@
+"""How a rule stands: what is said of it is what the next judging finds, and saying it changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import asdict
+
+from tests.engine.market import MONDAY_RTH_US, Market
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.describe import Leg, Standing, describe
+from tradeassistd.engine.engine import Engine
+from tradeassistd.engine.functions import FUNCTIONS
+from tradeassistd.engine.rule import Evaluate, Rule, RuleSet
+from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.transition import Kind
+from tradeassistd.engine.unknown import bars_needed
+from tradeassistd.market.price import price_from_text
+from tradeassistd.rules.grammar import parse
+
+SATURDAY_US = MONDAY_RTH_US + 5 * 86_400 * US_PER_S
+
+
+def rule(text: str, name: str = "r", *, symbols: tuple[str, ...] = ("SPY",), **fields: Any) -> Rule:
+    return Rule(name, symbols, parse(text), **{"cooldown_s": 0, **fields})
+
+
+def standing(market: Market, name: str = "r") -> Standing:
+    (one,) = describe(market.engine, name)
+    return one
+
+
+def leaf(market: Market) -> Leg:
+    condition = standing(market).condition
+    assert not condition.items
+    return condition
+
+
+def watched(text: str, price: str | None = "100", **fields: Any) -> Market:
+    market = Market((rule(text, **fields),))
+    market.image("SPY", price)
+    return market
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+def test_a_state_shows_both_sides_in_natural_units_and_how_far_it_is() -> None:
+    market = watched("price > 104")
+    one = leaf(market)
+    assert (one.kind, one.text, one.outcome, one.unit) == ("state", "price > 104", False, "price")
+    assert (one.left, one.right, one.distance) == (100.0, 104.0, 4.0)
+    assert one.distance_pct == pytest.approx(4 / 104 * 100)
+    market.trade("SPY", "105")
+    one = leaf(market)
+    assert (one.outcome, one.distance, one.distance_pct) == (True, -1.0, 0.0)
+    market.trade("SPY", "105.5")
+    assert (standing(market).state, standing(market).since_us) == ("firing", market.all[0].event_us)
+
+
+def test_a_ratio_stays_a_fraction_and_a_zero_on_the_right_has_no_percent() -> None:
+    market = watched("pct_change(price, 5s) > 1%")
+    market.wait(10)
+    market.trade("SPY", "100.5")
+    one = leaf(market)
+    assert (one.left, one.right, one.unit) == (0.005, 0.01, "ratio")
+    assert one.distance_pct == pytest.approx(50.0)
+    market = watched("change(price, 5s) > 0", "100")
+    market.wait(10)
+    assert (leaf(market).distance, leaf(market).distance_pct) == (0.0, None)
+
+
+def test_the_tree_is_the_condition_with_kleene_logic_and_one_distance() -> None:
+    market = watched("price > 110 and (bid > 99 or not price < 120)")
+    top = standing(market).condition
+    assert [item.kind for item in top.items] == ["state", "or"]
+    first, either = top.items
+    assert [item.kind for item in either.items] == ["state", "not"]
+    assert (top.outcome, first.outcome, either.outcome, either.items[0].outcome) == (False, False, None, None)
+    assert either.items[0].why == "no bid yet"
+    # The bid may be anything; the other way is to rise by a sixth. Both parts of `and` are needed: the further counts.
+    assert either.distance_pct == pytest.approx(20 / 120 * 100)
+    assert top.distance_pct == either.distance_pct
+    market.quote("SPY", bid="99.5", ask="100.5")
+    assert standing(market).condition.distance_pct == pytest.approx(10 / 110 * 100)
+
+
+def test_an_unknown_leg_of_and_leaves_the_distance_unknown() -> None:
+    market = watched("price > 110 and bid > 99")
+    assert standing(market).condition.distance_pct is None
+    assert standing(market).why == ""  # false and unknown is false
+
+
+@pytest.mark.parametrize(
+    ("op", "price", "side", "why", "target"),
+    [
+        ("crosses_above 101", "100", "below", "", 101.0),
+        ("crosses_above 101", "102", "above", "has to be below first", 101.0),
+        ("crosses_below 101", "100", "below", "has to be above first", 101.0),
+        ("crosses 101", "101", "none", "the next value only sets its side", 101.0),
+        ("crosses_above any [99, 103, 108]", "100", "above, below, below", "", 103.0),
+        ("crosses any [99, 103, 108]", "100", "above, below, below", "", 99.0),
+        ("enters [98, 102]", "100", "inside", "has to be outside first", 98.0),
+        ("exits [98, 101]", "100", "inside", "", 101.0),
+    ],
+)
+def test_an_event_shows_its_side_and_the_level_that_is_next(
+    op: str, price: str, side: str, why: str, target: float
+) -> None:
+    one = leaf(watched(f"price {op}", price))
+    assert (one.kind, one.outcome, one.side, one.why, one.right) == ("event", False, side, why, target)
+
+
+def test_a_crossing_that_a_judging_would_see_now_is_true_until_the_judging() -> None:
+    market = watched("price crosses_above 101", evaluate=Evaluate("1m"))
+    market.wait(65)
+    market.trade("SPY", "100")
+    market.wait(65)  # the first bar closes: the side is below
+    market.trade("SPY", "102")
+    assert (leaf(market).outcome, leaf(market).side) == (True, "below")
+    market.wait(65)
+    assert market.kinds() == ["fired"]
+    assert (leaf(market).outcome, leaf(market).side) == (False, "above")
+
+
+# --- why it is unknown -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("when", "why"),
+    [
+        ("price > 1", "no trade yet"),
+        ("bid > 1", "no bid yet"),
+        ("mid > 1", "no bid and no ask yet"),
+        ("spread_pct > 1%", "no bid and no ask yet"),
+        ("sym($VIX).price > 20", "$VIX: no quote yet"),
+        ("close(1m) > 1", "warming: 0 of 1 bars of 1m"),
+        ("close(1m)[3] > 1", "warming: 0 of 4 bars of 1m"),
+        ("sma(close, 20, 5m) > avg(close, 20, 5m)[1]",
+         "warming: 0 of 20 bars of 5m; warming: 0 of 21 bars of 5m"),
+        ("roc(close, 10, 1m) > 1%", "warming: 0 of 11 bars of 1m"),
+        ("price crosses close(1m)", "no trade yet; warming: 0 of 1 bars of 1m"),
+        ("price inside [1, ask]", "no trade yet; no ask yet"),
+        ("max(1, -(bid * 2)) > 4", "no bid yet"),
+    ],
+)  # fmt: skip
+def test_an_unknown_leaf_says_why(when: str, why: str) -> None:
+    assert leaf(watched(when, None)).outcome is None
+    assert leaf(watched(when, None)).why == why
+
+
+def test_before_anything_was_received_it_says_so() -> None:
+    engine = Engine(RuleSet((rule("price > 1"),)))
+    (one,) = describe(engine, "r")
+    assert (one.why, one.condition.why) == ("nothing received yet", "no quote yet")
+
+
+def test_a_feed_that_is_not_live_is_the_reason_until_the_next_image() -> None:
+    market = watched("price > 90")
+    market.drop()
+    assert (standing(market).why, standing(market).condition.outcome) == ("feed not live", None)
+    market.resume()
+    market.image("SPY", "100")
+    assert standing(market).why == ""
+
+
+def test_warming_counts_bars_as_they_close() -> None:
+    market = watched("sma(close, 3, 1m) > 1")
+    for seen in range(4):
+        one = leaf(market)
+        assert one.why == (f"warming: {seen} of 3 bars of 1m" if seen < 3 else "")
+        market.trade("SPY", "100")
+        market.wait(65)
+    market.drop()
+    market.resume()
+    assert leaf(market).why == "warming: 0 of 3 bars of 1m"
+
+
+def test_a_look_back_says_how_much_of_it_is_there() -> None:
+    market = watched("pct_change(price, 30s) > 1%")
+    market.wait(11)
+    assert leaf(market).why == "warming: 10 of 30 s"
+    market.wait(20)
+    assert leaf(market).outcome is False
+
+
+@pytest.mark.parametrize(
+    ("when", "price"), [("bid / (ask - bid) > 1", "100"), ("pct_from(price, ask - bid) > 1", "100")]
+)
+def test_division_by_zero_is_a_reason(when: str, price: str) -> None:
+    market = watched(when, price)
+    market.quote("SPY", bid="100", ask="100")
+    assert leaf(market).why == "division by zero"
+
+
+def test_a_closed_session_says_when_it_opens() -> None:
+    market = Market((rule("price > 90", session="rth"),), now_us=SATURDAY_US)
+    market.image("SPY", "100")
+    assert standing(market).why == "session closed until Mon 09:30 New York"
+    assert standing(market).condition.outcome is True
+
+
+def test_a_rule_that_raised_too_often_says_until_when_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    market = watched("price > 90")
+
+    def broken(self: SymbolState, quote: str) -> None:
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SymbolState, "value", broken)
+        market.engine.symbols["SPY"]._look_backs.clear()
+        for _ in range(3):
+            market.trade("SPY", "100")
+    assert standing(market).why == "left out until Mon 10:01 New York: it raised too often"
+
+
+def test_a_rule_that_is_off_or_not_there_stands_nowhere() -> None:
+    market = Market((rule("price > 1", mode="off"),))
+    assert describe(market.engine, "r") == describe(market.engine, "nobody") == []
+
+
+def test_pending_shows_when_it_will_fire() -> None:
+    market = watched("price > 100", for_s=30)
+    market.trade("SPY", "101")
+    market.trade("SPY", "102")
+    one = standing(market)
+    assert (one.state, one.due_us) == ("pending", one.since_us + 30 * US_PER_S)
+
+
+def test_every_bar_function_says_in_the_table_how_many_bars_it_needs() -> None:
+    for function in FUNCTIONS.values():
+        if not function.reads_bars:
+            continue
+        arguments = ", ".join({"SERIES": "close", "COUNT": "4", "INTERVAL": "1m"}[arg.name] for arg in function.args)
+        market = watched(f"{function.name}({arguments}) > 1")
+        needed = bars_needed(function.name, 4)
+        for seen in range(needed):
+            assert leaf(market).why == f"warming: {seen} of {needed} bars of 1m"
+            market.trade("SPY", "100")
+            market.wait(65)
+        assert leaf(market).outcome is not None
+
+
+# --- laws ------------------------------------------------------------------------------------------------------------
+
+RULES = (
+    rule("price > 100", "state"),
+    rule("price > 100 and bid > 99", "both", at_load="fire"),
+    rule("price > 101 or sym($VIX).price > 20", "either", for_s=2),
+    rule("not price < 99", "negated", cooldown_s=3, at_load="fire"),
+    rule("price crosses any [99, 101]", "levels"),
+    rule("price crosses_above sma(close, 2, 1m)", "average"),
+    rule("price enters [99, 101]", "range", session="rth"),
+    rule("pct_change(price, 5s) > 1%", "fast", symbols=("SPY", "$VIX")),
+    rule("close(1m) crosses_below ema(close, 2, 1m)[1]", "at close", evaluate=Evaluate("1m")),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("trade"), st.integers(97, 103)),
+        st.tuples(st.just("vix"), st.integers(19, 21)),
+        st.tuples(st.just("quote"), st.integers(97, 103)),
+        st.tuples(st.just("image"), st.integers(97, 103)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 3, 70])),
+        st.tuples(st.just("cut"), st.just(5)),
+        st.tuples(st.just("reload"), st.integers(0, len(RULES))),
+    ),
+    max_size=30,
+)
+
+
+@dataclass
+class Story:
+    """A market driven by steps."""
+
+    market: Market
+
+    def take(self, what: str, number: int) -> None:
+        market = self.market
+        match what:
+            case "trade":
+                market.trade("SPY", str(number))
+            case "vix":
+                market.trade("$VIX", str(number), 0)
+            case "quote":
+                market.quote("SPY", bid=str(number), ask=str(number + 1))
+            case "image":
+                market.image("SPY", str(number))
+            case "wait":
+                market.wait(number)
+            case "cut":
+                market.drop()
+                market.resume(after_s=number)
+            case "reload":
+                market.reload(*RULES[number:], *RULES[:number][:3])
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        return [asdict(machine.state) for machine in self.market.engine.machines]
+
+
+@given(STEPS)
+def test_describing_at_any_moment_changes_no_later_transition(steps: list[tuple[str, int]]) -> None:
+    seen, unseen = Story(Market(RULES)), Story(Market(RULES))
+    for step in steps:
+        for one in RULES:
+            first, again = describe(seen.market.engine, one.id), describe(seen.market.engine, one.id)
+            assert first == again
+        seen.take(*step)
+        unseen.take(*step)
+        assert seen.market.all == unseen.market.all
+        assert seen.states == unseen.states
+    assert [state.series.keys() for state in seen.market.engine.symbols.values()] == [
+        state.series.keys() for state in unseen.market.engine.symbols.values()
+    ]
+
+
+@given(STEPS)
+def test_what_is_said_of_a_state_is_what_was_judged(steps: list[tuple[str, int]]) -> None:
+    story = Story(Market((rule("price > 100 and (bid > 99 or sym($VIX).price > 20)", "r"),)))
+    for step in steps:
+        if step[0] == "reload":
+            continue
+        story.take(*step)
+        one = standing(story.market)
+        if one.condition.outcome is not None and not one.why and one.judged_us:
+            assert one.condition.outcome is (one.state == "firing")
+        if one.condition.outcome is True:
+            assert one.condition.distance_pct == 0.0
+
+
+@given(STEPS)
+def test_an_event_that_is_near_happens_when_its_level_is_passed(steps: list[tuple[str, int]]) -> None:
+    story = Story(Market((rule("price crosses any [99, 101]"),)))
+    for step in steps:
+        if step[0] != "reload":
+            story.take(*step)
+    one = leaf(story.market)
+    if one.outcome is None or one.why or one.right is None or one.distance is None:
+        return
+    beyond = one.right + (0.5 if one.distance > 0 else -0.5)
+    told = story.market.trade("SPY", str(beyond))
+    side = one.side.split(", ")[0 if one.right == 99.0 else 1]
+    if side in ("below", "above") and (side == "below") == (one.distance > 0):
+        # Right after a cut it is a missed one.
+        assert [transition.kind in (Kind.FIRED, Kind.MISSED) for transition in told] == [True]
+        assert told[0].price == price_from_text(str(beyond))

@@ -1,0 +1,126 @@
+"""What a reload keeps and what it ends (rules.md 6), as laws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engine.market import Market, bars, crosses, price_is
+from tests.engine.test_laws import PRICES, rule
+from tradeassistd.engine.expression import Compare, Cross, Name
+from tradeassistd.engine.rule import Evaluate, Rule
+from tradeassistd.engine.transition import Kind, State
+
+WAITS = st.lists(st.sampled_from([0, 1, 61]), min_size=40, max_size=40)
+OTHER = Rule("other", ("QQQ",), price_is(">", "1"))
+CONDITIONS = [
+    price_is(">", "100"),
+    crosses("crosses", "100"),
+    Cross("crosses", Name("price"), (bars("sma", "close", "2", "1m"),)),
+    Compare("<", bars("pct_change", "price", "5s"), bars("roc", "close", "1", "1m")),
+]
+
+
+def walk(market: Market, prices: list[int], waits: list[int], reload_at: set[int], *sets: tuple[Rule, ...]) -> None:
+    for index, (price, wait) in enumerate(zip(prices, waits, strict=False)):
+        if index in reload_at:
+            for rules in sets:
+                market.reload(*rules)
+        market.trade("SPY", str(price))
+        market.wait(wait)
+
+
+@given(PRICES, WAITS, st.sets(st.integers(0, 39)), st.sampled_from(CONDITIONS), st.sampled_from([0, 30]))
+def test_a_reload_with_the_same_rules_changes_nothing_whatever_the_moment(
+    prices: list[int], waits: list[int], moments: set[int], when: object, cooldown_s: int
+) -> None:
+    rules = (rule(when, cooldown_s=cooldown_s, for_s=0),)
+    plain, reloaded = Market(rules), Market(rules)
+    for market, at in ((plain, set[int]()), (reloaded, moments)):
+        market.image("SPY")
+        walk(market, prices, waits, at, (OTHER, *rules) if len(prices) % 2 else rules)
+    seen = [(one.kind, one.suppressed, one.value, one.rule_id) for one in reloaded.all]
+    assert seen == [(one.kind, one.suppressed, one.value, one.rule_id) for one in plain.all]
+
+
+@given(PRICES, WAITS, st.integers(0, 39), st.integers(1, 4), st.sampled_from(["1m", "2m", "5m"]))
+def test_what_a_reload_asks_for_is_as_warm_as_if_it_had_been_there(
+    prices: list[int], waits: list[int], at: int, count: int, interval: str
+) -> None:
+    late = rule(Cross("crosses", Name("price"), (bars("sma", "close", str(count), interval),)))
+    early, market = Market((late,)), Market((OTHER,))
+    for one, moments in ((early, set[int]()), (market, {min(at, len(prices) - 1)})):
+        one.image("SPY")
+        walk(one, prices, waits, moments, (late,))
+    tracks = [one.engine.machines[0].tracks[0] for one in (early, market)]
+    assert tracks[0].value() == tracks[1].value()
+
+
+@given(PRICES, PRICES, st.sampled_from(CONDITIONS[:2]))
+def test_a_rule_that_goes_and_comes_back_neither_forgets_nor_fires_again(
+    before: list[int], after: list[int], when: object
+) -> None:
+    market = Market((rule(when),))
+    market.image("SPY")
+    walk(market, before, [0] * 40, set())
+    state = market.engine.machines[0].state
+    was, sides, fired = state.state, list(state.sides), len(market.fired())
+    closed = market.reload(OTHER)
+    assert [one.suppressed for one in closed] == ["rule_removed"] * (was is State.FIRING)
+    market.reload(rule(when), OTHER)
+    back = market.engine.machines[0].state
+    assert (back.state, back.sides) == (was, sides)
+    market.trade("SPY", str(before[-1]))
+    assert len(market.fired()) == fired  # the price is where it was: nothing new happened
+    walk(market, after, [0] * 40, set())
+
+
+@given(PRICES)
+def test_a_changed_condition_is_armed_anew_and_a_firing_ends_or_goes_on(prices: list[int]) -> None:
+    market = Market((rule(price_is(">", "100")),))
+    market.image("SPY")
+    walk(market, prices, [0] * 40, set())
+    firing = market.engine.machines[0].state.state is State.FIRING
+    ended = market.reload(rule(price_is(">", "101")))
+    goes_on = firing and prices[-1] > 101
+    assert [one.suppressed for one in ended] == ["rule_changed"] * (firing and not goes_on)
+    assert (market.engine.machines[0].state.state is State.FIRING) == goes_on
+
+
+@given(PRICES, st.integers(1, 30))
+def test_a_changed_cooldown_counts_from_now_on(prices: list[int], cooldown_s: int) -> None:
+    market = Market((rule(crosses("crosses", "100"), cooldown_s=3600),))
+    market.image("SPY")
+    walk(market, prices, [0] * 40, set())
+    told = [one for one in market.all if not one.suppressed]
+    assert len(told) <= 1
+    market.wait(cooldown_s + 1)
+    market.reload(rule(crosses("crosses", "100"), cooldown_s=cooldown_s))
+    found = market.trade("SPY", "90") + market.trade("SPY", "110")
+    assert not found[0].suppressed
+
+
+def test_a_rule_turned_off_is_a_rule_removed() -> None:
+    rules = rule(price_is(">", "100"), at_load="fire")
+    market = Market((rules,))
+    market.image("SPY", "101")
+    assert [one.suppressed for one in market.reload(replace(rules, mode="off"))] == ["rule_removed"]
+    assert not market.trade("SPY", "90")
+
+
+def test_bar_series_that_no_rule_reads_any_more_are_let_go() -> None:
+    market = Market(
+        (rule(Compare(">", bars("close", "5m"), bars("sma", "close", "3", "15m")), evaluate=Evaluate("2m")),)
+    )
+    assert {interval for interval, _ in market.engine.symbols["SPY"].series} == {"1m", "2m", "5m", "15m"}
+    market.reload(rule(price_is(">", "1")))
+    assert {interval for interval, _ in market.engine.symbols["SPY"].series} == {"1m"}
+
+
+def test_closing_is_a_transition_and_no_alert() -> None:
+    market = Market((rule(price_is(">", "100"), at_load="fire"),))
+    market.image("SPY", "101")
+    closed = market.reload(OTHER)
+    assert [(one.kind, one.state, one.is_alert) for one in closed] == [(Kind.CLOSED, State.OK, False)]
