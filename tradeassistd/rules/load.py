@@ -33,8 +33,31 @@ class Loaded:
     """Names of the files that were left out whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a rules directory holds: texts by file name, and the files that cannot even be read."""
+
+    texts: Mapping[str, str]
+    prefix: str
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
 def load_directory(path: Path) -> Loaded:
     """Load every `*.yaml` of a directory (not below it), each read once. Raises ConfigError without a directory."""
+    found = read_directory(path)
+    loaded = load_texts(found.texts, prefix=found.prefix)
+    return Loaded(
+        loaded.rule_set,
+        tuple(sorted([*found.problems, *loaded.problems])),
+        tuple(sorted([*found.warnings, *loaded.warnings])),
+        tuple(sorted([*found.unreadable, *loaded.rejected])),
+    )
+
+
+def read_directory(path: Path) -> Found:
+    """The texts of every `*.yaml` of a directory, each file read once. Raises ConfigError without a directory."""
     texts: dict[str, str] = {}
     problems: list[Problem] = []
     warnings: list[Problem] = []
@@ -54,20 +77,17 @@ def load_directory(path: Path) -> Loaded:
         except Problems as error:
             problems += error.problems
             rejected.append(name)
-    loaded = load_texts(texts, prefix=prefix)
-    return Loaded(
-        loaded.rule_set,
-        tuple(sorted([*problems, *loaded.problems])),
-        tuple(sorted([*warnings, *loaded.warnings])),
-        tuple(sorted([*rejected, *loaded.rejected])),
-    )
+    return Found(texts, prefix, tuple(problems), tuple(warnings), tuple(rejected))
 
 
-def load_texts(texts: Mapping[str, str], *, prefix: str = "rules.d/") -> Loaded:
-    """Load files by their texts (name in the rules directory -> text); `prefix` comes before the names in places."""
-    loading = _Loading(prefix)
+def load_texts(texts: Mapping[str, str], *, prefix: str = "rules.d/", live: Mapping[str, str] | None = None) -> Loaded:
+    """Load files by their texts (name in the rules directory -> text); `prefix` comes before the names in places.
+
+    Of two files with one id the one that stands so in `live`, the texts in force, wins; else the first by name.
+    """
+    loading, known = _Loading(prefix), live or {}
     shared = loading.defaults(texts)
-    for name in sorted(texts):
+    for name in sorted(texts, key=lambda name: (known.get(name) != texts[name], name)):
         if name != DEFAULTS:
             loading.rule_file(name, texts[name], shared)
     return loading.loaded()
@@ -90,7 +110,7 @@ def git_commit(path: Path) -> str:
 class _Loading:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._rules: list[Rule] = []
+        self._rules: dict[str, tuple[Rule, ...]] = {}
         self._ids: dict[str, Place] = {}
         self._texts: dict[str, str] = {}
         self._problems: list[Problem] = []
@@ -121,12 +141,13 @@ class _Loading:
             self._reject(name, error)
             return
         self._ids.update({rule_id: place for rule_id, (place, _) in found.ids.items()})
-        self._rules += found.rules
+        self._rules[name] = found.rules
         self._warnings += found.warnings
         self._texts[name] = text
 
     def loaded(self) -> Loaded:
-        rule_set = RuleSet(tuple(self._rules), _hash(self._texts), tuple(sorted(self._texts.items())))
+        in_order = tuple(rule for _, rules in sorted(self._rules.items()) for rule in rules)
+        rule_set = RuleSet(in_order, _hash(self._texts), tuple(sorted(self._texts.items())))
         return Loaded(
             rule_set, tuple(sorted(self._problems)), tuple(sorted(self._warnings)), tuple(sorted(self._rejected))
         )

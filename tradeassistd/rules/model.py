@@ -21,7 +21,7 @@ LIST_MAX = 500
 """Entries of a list such as `symbols`."""
 
 LATER = frozenset({
-    "was", "rev", "values", "let", "levels", "clear_when", "for", "keep_firing_for", "fire", "max_per_session", "rearm",
+    "was", "rev", "values", "let", "levels", "clear_when", "keep_firing_for", "fire", "max_per_session", "rearm",
     "repeat", "on_clear", "active", "stale_after", "expires", "message", "title", "chart", "setup",
 })  # fmt: skip
 """Keys of a rule that this version does not have yet."""
@@ -137,6 +137,7 @@ class RuleFields(Strict):
     tags: Tags | None = None
     symbols: Symbols | None = None
     evaluate: Annotated[Evaluate | None, PlainValidator(_evaluate)] = None
+    for_: Annotated[int | None, PlainValidator(duration_s), Field(alias="for")] = None
     cooldown: Annotated[int | None, PlainValidator(duration_s)] = None
     severity: Annotated[str | None, PlainValidator(_word("severity", SEVERITIES))] = None
     session: Annotated[str | None, PlainValidator(_word("session word", SESSION_WORDS))] = None
@@ -144,6 +145,11 @@ class RuleFields(Strict):
     at_load: Annotated[str | None, PlainValidator(_word("at_load", ("quiet", "fire")))] = None
     catch_up: Annotated[str | None, PlainValidator(_word("catch_up", ("report", "log")))] = None
     notify: Channels | None = None
+
+
+def keys_of(model: type[RuleFields]) -> list[str]:
+    """The keys as they are written in a file (`for` is no name in Python)."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 class RuleModel(RuleFields):

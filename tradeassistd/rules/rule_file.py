@@ -19,6 +19,7 @@ from tradeassistd.base.yaml12 import (
     place_of,
 )
 from tradeassistd.engine.expression import Expression
+from tradeassistd.engine.kinds import STATE, check
 from tradeassistd.engine.rule import Rule
 from tradeassistd.market.instrument import InstrumentClass, instrument_of
 from tradeassistd.market.session import session_words
@@ -91,6 +92,8 @@ class _Reading:
         self._check_symbols(location, own, symbols)
         if session := fields.get("session"):
             self._check_session(location, own, symbols, session)
+        if "for_" in fields:
+            fields["for_s"] = self._hold(location, own, when, symbols, fields.pop("for_"))
         if "cooldown" in fields:
             fields["cooldown_s"] = fields.pop("cooldown")
         return Rule(id=own.id, when=when, file=self._name, line=self._rules[number].place.line, **fields)
@@ -149,6 +152,18 @@ class _Reading:
                 message = f"{instrument.symbol} is watched only in session rth, which the rule inherits"
                 hint = "write session: rth in the rule if that is meant, else globex"
                 self.warnings.append(Problem(self._place(where), path_text(where), message, hint))
+
+    def _hold(
+        self, location: Location, own: RuleModel, when: Expression, symbols: tuple[str, ...], seconds: int
+    ) -> int:
+        """`for` belongs to states: written on an event it is a mistake, inherited it is skipped (rules.md 4.4)."""
+        if all(check(when, instrument_of(symbol)) == STATE for symbol in symbols):
+            return seconds
+        if own.for_ is not None:
+            self._refuse(
+                (*location, "for"), "`for` on an event", "an event is over at once; compare instead of crossing"
+            )
+        return 0
 
     def _place(self, location: Location) -> Place:
         return place_of(self._node, location)

@@ -19,7 +19,7 @@ from tradeassistd.base.yaml12 import (
     place_of,
     plain,
 )
-from tradeassistd.rules.model import LATER, LATER_IN_FILES, TEXT_FIELDS, RuleFields, RuleFile, RuleModel
+from tradeassistd.rules.model import LATER, LATER_IN_FILES, TEXT_FIELDS, RuleFields, RuleFile, RuleModel, keys_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -76,7 +76,7 @@ def _unknown_key(model: type[BaseModel], node: Node, location: tuple[str | int, 
     known, later = _keys(model, location)
     if key in later:
         return Problem(place, path, f"{key!r} is not supported by this version yet", "remove it")
-    if key in ("id", "when") and known == [*RuleFields.model_fields]:
+    if key in ("id", "when") and known == keys_of(RuleFields):
         return Problem(place, path, f"{key!r} cannot be a default", "write it in each rule")
     hint = did_you_mean(key, [*known, *sorted(later)]) or f"one of {' '.join(known)}"
     return Problem(place, path, f"unknown key {key!r}", hint)
@@ -86,10 +86,10 @@ def _keys(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list
     """The keys that may stand in the map a location is in, and those that may in a later version."""
     match location:
         case ("rules", int(), _):
-            return [*RuleModel.model_fields], LATER
+            return keys_of(RuleModel), LATER
         case ("defaults", _):
-            return [*RuleFields.model_fields], LATER
+            return keys_of(RuleFields), LATER
         case _ if model is RuleFile:
             return [*RuleFile.model_fields], LATER_IN_FILES
         case _:
-            return [*RuleFields.model_fields], LATER
+            return keys_of(RuleFields), LATER
