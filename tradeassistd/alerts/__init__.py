@@ -1,0 +1,1 @@
+"""Transitions become alerts and deliveries; the dispatcher sends them."""
