@@ -1,0 +1,95 @@
+"""The token file: replaced whole or not at all, for its owner only, and refused when it cannot refresh."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tradeassistd.base.errors import ConfigError
+from tradeassistd.feed.token import TokenFile
+
+TOKEN = {"creation_timestamp": 1_700_000_000, "token": {"access_token": "a", "refresh_token": "r", "expires_at": 9}}
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_was_written_is_read_back_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "token.json")
+    before = os.umask(0)
+    try:
+        file.write(TOKEN)
+    finally:
+        os.umask(before)
+    assert file.read() == TOKEN
+    assert mode_of(file.path) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["token.json"]
+
+
+def test_a_file_others_could_read_becomes_its_owner_s_at_the_next_write(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "token.json")
+    file.path.write_text("{}")
+    file.path.chmod(0o644)
+    file.write(TOKEN)
+    assert mode_of(file.path) == 0o600
+
+
+def test_schwab_py_s_further_arguments_are_taken_and_ignored(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "token.json")
+    file.write(TOKEN, "more", refresh_token="older")
+    assert file.read() == TOKEN
+
+
+def test_a_write_that_fails_leaves_the_old_token(tmp_path: Path) -> None:
+    file = TokenFile(tmp_path / "token.json")
+    file.write(TOKEN)
+    with pytest.raises(TypeError):
+        file.write({"creation_timestamp": 1, "token": object()})
+    assert file.read() == TOKEN
+
+
+def test_a_reader_never_sees_half_a_token(tmp_path: Path) -> None:
+    # The old file is not touched: whoever has it open reads the old token to its end.
+    file = TokenFile(tmp_path / "token.json")
+    file.write(TOKEN)
+    with file.path.open() as reader:
+        file.write({**TOKEN, "creation_timestamp": 2})
+        assert json.load(reader) == TOKEN
+    assert file.read()["creation_timestamp"] == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a token file"),
+        (b"{half", "is not a token file"),
+        (b"\xff\xfe", "is not a token file"),
+        (b"[]", "is not a token schwab-py can refresh"),
+        (b"null", "is not a token schwab-py can refresh"),
+        (b"{}", "is not a token schwab-py can refresh"),
+        (b'{"token": {"refresh_token": "r"}}', "is not a token schwab-py can refresh"),
+        (b'{"creation_timestamp": 1}', "is not a token schwab-py can refresh"),
+        (b'{"creation_timestamp": 1, "token": null}', "is not a token schwab-py can refresh"),
+        (b'{"creation_timestamp": 1, "token": "r"}', "is not a token schwab-py can refresh"),
+        # What a login without a code gets from Schwab: an hour of access and nothing to refresh it with.
+        (b'{"creation_timestamp": 1, "token": {"access_token": "a"}}', "is not a token schwab-py can refresh"),
+    ],
+)
+def test_what_is_no_token_that_lives_on_is_refused_and_not_shown(tmp_path: Path, content: bytes, message: str) -> None:
+    file = TokenFile(tmp_path / "token.json")
+    file.path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as refused:
+        file.read()
+    assert refused.value.hint == "log in to Schwab again"
+    assert str(file.path) in refused.value.message
+
+
+def test_without_a_token_the_hint_says_to_log_in(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no Schwab token at") as refused:
+        TokenFile(tmp_path / "token.json").read()
+    assert "log in to Schwab first" in refused.value.hint

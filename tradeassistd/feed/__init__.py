@@ -1,0 +1,1 @@
+"""Where ticks come from: Schwab, or the simulator that stands in for it."""

@@ -1,0 +1,1 @@
+"""The stored past: replay of the tape."""
