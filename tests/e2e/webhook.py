@@ -1,0 +1,44 @@
+"""A webhook on the loopback that keeps what is posted to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+class Webhook:
+    """`posts` are the JSON bodies in order; `until(n)` waits for the n-th."""
+
+    def __init__(self) -> None:
+        self.posts: list[dict[str, Any]] = []
+        self.url = ""
+        self._arrived = asyncio.Condition()
+
+    async def until(self, count: int, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.posts) >= count)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = next(
+            int(line.split(":")[1]) for line in head.lower().split("\r\n") if line.startswith("content-length")
+        )
+        body = json.loads(await reader.readexactly(length))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        async with self._arrived:
+            self.posts.append(body)
+            self._arrived.notify_all()
+
+
+@asynccontextmanager
+async def webhook() -> AsyncIterator[Webhook]:
+    hook = Webhook()
+    server = await asyncio.start_server(hook.answer, "127.0.0.1", 0)
+    hook.url = f"json://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server:
+        yield hook
