@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench pictures lock clean
 
 demo: .venv/.run
 	@$(BIN)/tradeassist demo
@@ -20,6 +20,10 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m bench
+
+# Draws docs/demo.svg and docs/top.svg from a real run.
+pictures: .venv/.run
+	$(BIN)/python docs/pictures.py
 
 .venv/.made:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found: install python3 and python3-venv"; exit 1; }

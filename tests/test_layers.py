@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "tradeassistd"
 
 # Top to bottom; rooms of one line do not know each other (design, "Rooms").
 LINES: list[set[str]] = [
-    {"cli"}, {"app"}, {"live"}, {"history"}, {"alerts"}, {"rules"}, {"feed", "sim"}, {"store"}, {"engine"},
+    {"cli"}, {"app"}, {"live", "reload"}, {"history"}, {"alerts"}, {"rules"}, {"feed", "sim"}, {"store"}, {"engine"},
     {"market"}, {"base"},
 ]  # fmt: skip
 SIM_KNOWS = {"sim", "market", "base"}
@@ -19,6 +19,7 @@ FENCED = {
     "schwab": {"feed.schwab"},
     "authlib": {"feed.schwab"},
     "apprise": {"alerts.channels.apprise"},
+    "dbus_fast": {"alerts.channels.desktop"},
     "aiosqlite": {"store.database"},
     "yaml": {"base.yaml12"},
     "lark": {"rules.grammar", "rules.hints"},

@@ -1,0 +1,81 @@
+"""The README is the product's face: its commands run, its rules load, its tables are the code's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tradeassistd.base.paths import read_settings_file
+from tradeassistd.engine.functions import BAR_FIELDS, FUNCTIONS, QUOTES
+from tradeassistd.rules.load import load_directory, load_texts
+from tradeassistd.rules.model import RuleModel, keys_of
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+# Each command of the README, and what runs it.
+RUN_BY = {
+    "make demo": ".ci/demo",
+    "make test": ".ci/run",
+    "python3 -m venv /opt/tradeassist": ".ci/run",
+    "/opt/tradeassist/bin/pip install .": ".ci/run",
+    "tradeassistd --config config.yaml": "tests/e2e/test_process.py",
+    "tradeassist simulate --token-file token.json": "tests/e2e/test_readme_commands.py",
+    "tradeassistd --config simulated.yaml": "tests/e2e/test_readme_commands.py",
+    "tradeassist status": "tests/e2e/test_readme_commands.py",
+    "tradeassist quotes": "tests/e2e/test_readme_commands.py",
+    "tradeassist alerts --limit 5": "tests/e2e/test_readme_commands.py",
+    "tradeassist notify test": "tests/alerts/test_notify_command.py",
+    "tradeassist rules check rules.d": "tests/e2e/test_readme_commands.py",
+}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_every_command_of_the_readme_is_run_by_a_test_or_by_ci() -> None:
+    commands = [line for block in blocks("sh") for line in block.splitlines() if line]
+    assert sorted(commands) == sorted(RUN_BY)
+    assert all((ROOT / place).exists() for place in RUN_BY.values())
+
+
+def test_the_rule_at_the_top_loads() -> None:
+    rule = next(block for block in blocks("yaml") if "fast-drop" in block)
+    loaded = load_texts({"readme.yaml": rule})
+    assert not loaded.problems
+    assert loaded.rule_set.rules[0].severity == "critical"
+
+
+def test_every_rule_key_is_in_the_readme() -> None:
+    table = README.split("| field | meaning (default) |")[1].split("\n\n")[0]
+    documented = {
+        key for line in table.splitlines() for key in re.findall(r"`(\w+)`", line.split("|")[1] if "|" in line else "")
+    }
+    assert documented == set(keys_of(RuleModel))
+
+
+def test_every_name_and_function_is_in_the_readme_with_its_own_words() -> None:
+    wanted = {name: doc for table in (QUOTES, BAR_FIELDS) for name, (_, doc) in table.items()}
+    wanted |= {name: function.doc for name, function in FUNCTIONS.items()}
+    table = README.split("| name | what it is |")[1].split("\n\n")[0]
+    found = dict(re.findall(r"^\| `(\w+)[^`]*` \| (.*) \|$", table, re.MULTILINE))
+    assert found == wanted
+
+
+def test_the_starter_rules_load_without_a_finding() -> None:
+    loaded = load_directory(ROOT / "rules.d")
+    assert (loaded.problems, loaded.warnings) == ((), ())
+    symbols = {symbol for rule in loaded.rule_set.rules for symbol in rule.symbols}
+    mission = {"/ES", "/NQ", "/YM", "/CL", "/GC", "$SPX", "$NDX", "$RUT", "$VIX", "$TICK", "$ADD", "$TRIN"}
+    assert mission <= symbols
+
+
+@pytest.mark.parametrize("name", ["schwab", "clock"])
+def test_the_settings_of_the_readme_are_read(name: str, tmp_path: Path) -> None:
+    block = next(block for block in blocks("yaml") if block.startswith(f"{name}:"))
+    file = tmp_path / "config.yaml"
+    file.write_text(block, "utf-8")
+    assert name in read_settings_file(file)
