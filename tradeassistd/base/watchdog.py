@@ -36,12 +36,12 @@ class Watchdog:
             if self._notifier.listening:
                 self._notifier.status(f"stuck: {', '.join(self.late)}" if self.late else self._status())
             await self._clock.pause(look_every_s)
-            waited_s = self._clock.elapsed_s() - fed_s
-            if waited_s >= half_s and self._turns.all_turned():
-                fed_s = self._clock.elapsed_s()
+            now_s = self._clock.elapsed_s()
+            if now_s - fed_s >= half_s and self._turns.all_turned():
+                fed_s = now_s
                 if self._interval_s:
                     self._notifier.watchdog()
-            self._note(self._turns.late() if waited_s >= half_s * 1.5 else ())
+            self._note(self._turns.late() if now_s - fed_s >= half_s * 1.5 else ())
 
     def _note(self, late: tuple[str, ...]) -> None:
         """Whoever is about to be killed should have been named before."""

@@ -129,6 +129,7 @@ class ConnectionLoop:
         wanted = self._with_sentinel()
         if wanted == subscribed:
             return subscribed
+        self._turn(SUBSCRIBE_WITHIN_S)
         async with self._clock.deadline(SUBSCRIBE_WITHIN_S):
             if more := tuple(symbol for symbol in wanted if symbol not in subscribed):
                 await stream.add(more)

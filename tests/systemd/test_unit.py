@@ -1,0 +1,207 @@
+"""The shipped units in a real systemd: installed as the README says, started, reloaded, hung, cut off and stopped.
+
+TRADEASSIST_OUTAGE_S=600 makes the outage the full ten minutes, with the watchdog interval the unit ships.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.test_process import AT_ONCE, MONDAY_US
+from tests.e2e.webhook import Webhook, webhook
+from tests.systemd.guest import CHECKOUT, PATIENCE_S, Guest, booted
+from tradeassistd.sim.server import Simulator
+from tradeassistd.sim.synthetic import SyntheticMarket
+from tradeassistd.sim.tokens import APP_KEY, APP_SECRET
+
+READY_WITHIN_S = 2.0
+EXPOSURE_MAX = 1.5
+WATCHDOG_S = 3
+"""The watchdog interval of the tests that wait for it."""
+OUTAGE_S = float(os.environ.get("TRADEASSIST_OUTAGE_S", "20"))
+
+# As the README has them, typed by root in the checkout.
+INSTALL = """\
+python3 -m venv /opt/tradeassist
+/opt/tradeassist/bin/pip install .
+"""
+SERVER = """\
+install -d /etc/tradeassist/rules.d /etc/tradeassist/credentials
+install -m 0644 rules.d/*.yaml /etc/tradeassist/rules.d
+install -m 0644 config.yaml /etc/tradeassist/config.yaml
+install -m 0600 schwab.app_key schwab.app_secret channels.slack.url /etc/tradeassist/credentials
+install -D -m 0600 token.json /var/lib/tradeassist/token.json
+install -m 0644 tradeassist.service /etc/systemd/system
+systemctl enable --now tradeassist
+"""
+USER = """\
+install -D -m 0644 packaging/tradeassist.user.service ~/.config/systemd/user/tradeassist.service
+systemctl --user enable --now tradeassist
+"""
+COPY = "/root/tradeassist"
+"""The guest's own copy of the checkout, which a build may write to."""
+RELOADED = """version: 1
+rules:
+  - {id: at-once, symbols: [/ES], when: price > 1, at_load: fire, cooldown: 1h}
+  - {id: second, symbols: [/NQ], when: price < 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def guest() -> Iterator[Guest]:
+    """A machine on which the first part of the README's installation was done."""
+    with booted() as one:
+        kept = "pyproject.toml README.md LICENSE tradeassistd rules.d tradeassist.service packaging"
+        asyncio.run(one.sh(f"mkdir -p {COPY}\ncd {CHECKOUT} && cp -r {kept} {COPY}"))
+        asyncio.run(one.sh(INSTALL, folder=COPY))
+        yield one
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The world outside the daemon; each part of it can die."""
+
+    schwab: Simulator
+    slack: Webhook
+    schwab_dies: Callable[[], Awaitable[None]]
+    slack_dies: Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def outside(guest: Guest) -> AsyncIterator[Outside]:
+    """A Schwab and a Slack, and beside the checkout's files the settings to reach them; afterwards nothing of it."""
+    async with AsyncExitStack() as one, AsyncExitStack() as other:
+        schwab = await one.enter_async_context(Simulator(SyntheticMarket(3, MONDAY_US), speed=1.0))
+        slack = await other.enter_async_context(webhook())
+        await guest.sh("rm -f rules.d/*", folder=COPY)
+        await guest.write(f"{COPY}/rules.d/rules.yaml", AT_ONCE)
+        await guest.write(f"{COPY}/config.yaml", f"clock: market\nschwab: {{base_url: '{schwab.base_url}'}}\n")
+        await guest.write(f"{COPY}/token.json", json.dumps(schwab.tokens()), "0600")
+        secrets = {"schwab.app_key": APP_KEY, "schwab.app_secret": APP_SECRET, "channels.slack.url": slack.url}
+        for name, secret in secrets.items():
+            await guest.write(f"{COPY}/{name}", f"{secret}\n", "0600")
+        try:
+            yield Outside(schwab, slack, one.aclose, other.aclose)
+        finally:
+            await guest.run("systemctl", "disable", "--now", "tradeassist")
+            await guest.run("systemctl", "reset-failed", "tradeassist")
+            await guest.sh("rm -rf /etc/tradeassist /etc/systemd/system/tradeassist.* /var/lib/{private/,}tradeassist")
+            await guest.sh("systemctl daemon-reload")
+
+
+async def watchdog_of(guest: Guest, lines: str) -> None:
+    """A drop-in, as an operator would write one."""
+    await guest.write("/etc/systemd/system/tradeassist.service.d/test.conf", f"[Service]\n{lines}\n")
+
+
+async def status_line(guest: Guest, text: str) -> None:
+    """Return once `systemctl status` shows that text; systemd tells nobody when the line changes, so ask."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (shown := (await guest.properties()).get("StatusText", "")) != text:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert shown == text
+
+
+async def alerts(guest: Guest) -> list[str]:
+    found = json.loads(await guest.sh("/opt/tradeassist/bin/tradeassist alerts --json"))
+    return [alert["rule"] for alert in found]
+
+
+async def test_both_units_pass_systemds_own_judgement(guest: Guest) -> None:
+    for unit, options in (("tradeassist.service", ()), ("packaging/tradeassist.user.service", ("--user",))):
+        # A typo in a directive is only a line on stderr, with exit code 0.
+        command = f"XDG_RUNTIME_DIR=/run systemd-analyze {' '.join(options)} verify {unit} 2>&1"
+        assert await guest.sh(command, folder=COPY) == ""
+    judged = await guest.sh("systemd-analyze security --offline=yes ./tradeassist.service", folder=COPY)
+    exposure = re.search(r"Overall exposure level for tradeassist.service: ([\d.]+)", judged)
+    assert exposure and float(exposure[1]) <= EXPOSURE_MAX, judged
+
+
+async def test_installed_as_the_readme_says_it_is_ready_tells_and_stops(guest: Guest) -> None:
+    async with outside(guest) as world, guest.journal() as journal:
+        await guest.sh(SERVER, folder=COPY)
+        started = await guest.properties()
+        assert (started["ActiveState"], started["UnitFileState"]) == ("active", "enabled")
+        starting = await journal.until("Starting tradeassist.service")
+        ready = await journal.until("Started tradeassist.service")
+        took_s = (int(ready["__MONOTONIC_TIMESTAMP"]) - int(starting["__MONOTONIC_TIMESTAMP"])) / 1e6
+        print(f"\nstart to READY: {took_s:.2f} s")
+        assert took_s <= READY_WITHIN_S
+        await world.slack.until(1)  # the URL came as a credential
+        assert "at-once" in json.dumps(world.slack.posts[0])
+        # sent, and with it the secrets, in no line of the journal
+        await journal.until("delivery.sent")
+        assert not [line for line in journal.lines if APP_SECRET in line or world.slack.url in line]
+        assert (await guest.sh("stat -Lc '%U %a' /var/lib/tradeassist")).split() == ["tradeassist", "700"]
+        assert (await guest.sh("stat -c %a /var/lib/tradeassist/main.db")).strip() == "600"
+        await status_line(guest, "live, 1 symbol, 1 rule, 1 alert since the start")
+        # A new token, as an operator brings one: the file stays the daemon's own.
+        await guest.sh("cp token.json /var/lib/tradeassist/token.json", folder=COPY)
+        assert (await guest.sh("stat -c '%U %a' /var/lib/tradeassist/token.json")).split() == ["tradeassist", "600"]
+        await guest.sh("systemctl stop tradeassist")
+        stopped = await guest.properties()
+        assert (stopped["ActiveState"], stopped["Result"], stopped["ExecMainStatus"]) == ("inactive", "success", "0")
+        await journal.until("daemon.stopped")
+
+
+async def test_settings_that_cannot_be_used_end_it_without_a_restart(guest: Guest) -> None:
+    async with outside(guest), guest.journal() as journal:
+        await guest.write(f"{COPY}/config.yaml", "clock: sundial\n")
+        answer = await guest.run("bash", "-ec", f"cd {COPY}\n{SERVER}")
+        assert answer.code == 1
+        await journal.until("/etc/tradeassist/config.yaml:1:8: clock")
+        await journal.until("Failed to start tradeassist.service")
+        unit = await guest.properties()
+        assert (unit["ActiveState"], unit["ExecMainStatus"], unit["NRestarts"]) == ("failed", "78", "0")
+
+
+@pytest.mark.parametrize("how", ["block", "wait"])
+async def test_a_hung_loop_is_killed_and_comes_back_with_its_state(how: str, guest: Guest) -> None:
+    async with outside(guest) as world, guest.journal() as journal:
+        await guest.sh(f"install -m 0644 {CHECKOUT}/tests/systemd/hanging_daemon.py /opt/hanging_daemon.py")
+        await watchdog_of(
+            guest, f"WatchdogSec={WATCHDOG_S}\nExecStart=\nExecStart=/opt/tradeassist/bin/python /opt/hanging_daemon.py"
+        )
+        await guest.sh(SERVER, folder=COPY)
+        await journal.until("delivery.sent")
+        await guest.write("/run/tradeassist/hang", how)
+        if how == "wait":  # what it is about to be killed for is said before
+            assert json.loads(str((await journal.until("watchdog.late"))["MESSAGE"]))["loops"] == ["engine"]
+        await journal.until(f"Watchdog timeout (limit {WATCHDOG_S}s)")
+        if how == "block":
+            await journal.until("in filled_or_never")  # and where it hung is in the journal
+        await journal.until("daemon.ready")
+        await journal.until("feed.gap")
+        await journal.until('"state": "live"')
+        unit = await guest.properties()
+        assert (unit["ActiveState"], unit["NRestarts"]) == ("active", "1")
+        # The rule was firing and still is: the restart is no reason to say it again.
+        assert await alerts(guest) == ["at-once"]
+        assert len(world.slack.posts) == 1
+
+
+async def test_a_dead_schwab_and_a_dead_slack_do_not_kill_it(guest: Guest) -> None:
+    async with outside(guest) as world:
+        if OUTAGE_S < 100:
+            await watchdog_of(guest, f"WatchdogSec={WATCHDOG_S}")
+        await world.slack_dies()  # nobody listens on its port any more
+        async with guest.journal() as journal:
+            await guest.sh(SERVER, folder=COPY)
+            await journal.until("delivery.retrying")
+            await world.schwab_dies()
+            await journal.until("stream.lost")
+            await asyncio.sleep(OUTAGE_S)  # the outage itself
+            unit = await guest.properties()
+        assert (unit["ActiveState"], unit["NRestarts"]) == ("active", "0")
+        assert unit["StatusText"].split(",")[0] in ("backoff", "logging_in", "connecting")
+        interval_s = int(unit["WatchdogUSec"].removesuffix("s"))
+        now_us = int(float((await guest.sh("cat /proc/uptime")).split()[0]) * 1e6)
+        assert (now_us - int(unit["WatchdogTimestampMonotonic"])) / 1e6 < interval_s
