@@ -1,0 +1,79 @@
+"""Asks the running daemon over its Unix socket; standard library only, so that a command starts quickly."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tradeassistd.base.errors import PermanentError
+from tradeassistd.cli.not_running import NotRunningError
+
+ANSWER_WITHIN_S = 10.0
+
+
+class Answer:
+    """What the daemon said: its HTTP status, and the document."""
+
+    def __init__(self, status: int, document: Any) -> None:
+        self.status = status
+        self.document = document
+
+
+def ask(path: Path | None, target: str, *, method: str = "GET", within_s: float | None = ANSWER_WITHIN_S,
+        **query: str | int | bool) -> Answer:  # fmt: skip
+    """The answer of the daemon at the socket `path` (None: the settings turn the API off).
+
+    Raises NotRunningError when nobody serves it, PermanentError when the answer is none or not there.
+    """
+    given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+    connection = _Connection(socket_of(path), within_s)
+    try:
+        connection.request(method, f"{target}?{urlencode(given)}" if given else target)
+        response = connection.getresponse()
+        body = response.read()
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise not_running(path) from error
+    except TimeoutError as error:
+        raise PermanentError(f"the daemon did not answer within {within_s} s", hint="look at its log") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise PermanentError(f"the daemon at {path} did not answer: {error or type(error).__name__}",
+                             hint="run this as the user the daemon runs as") from error  # fmt: skip
+    finally:
+        connection.close()
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise PermanentError(f"{path} is served by something that is no tradeassist daemon") from error
+    if isinstance(document, dict) and "detail" in document:
+        raise PermanentError(str(document["detail"]))
+    return Answer(response.status, document)
+
+
+def socket_of(path: Path | None) -> Path:
+    """The socket to ask at. Raises NotRunningError when the settings have turned the API off."""
+    if path is None:
+        raise NotRunningError("the settings turn the local API off", hint="take `socket: off` out of api, and restart")
+    return path
+
+
+def not_running(path: Path | None) -> NotRunningError:
+    """Nobody is there."""
+    return NotRunningError(f"the daemon is not running: nobody serves {path}", hint="start tradeassistd")
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, within_s: float | None) -> None:
+        super().__init__("localhost")
+        self._path = path
+        self._within_s = within_s
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self._within_s)
+        self.sock.connect(str(self._path))

@@ -1,0 +1,231 @@
+"""`tradeassist`: the command line. Heavy imports happen inside the command that needs them, so `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeassistd import __version__
+from tradeassistd.base.errors import ConfigError, TradeAssistError
+from tradeassistd.cli import exit_codes
+from tradeassistd.cli.not_running import NotRunningError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Alert rules as YAML, evaluated on every tick of Schwab's stream.",
+)  # fmt: skip
+rules_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Work with rule files.")
+app.add_typer(rules_app, name="rules")
+notify_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Work with the channels alerts go to.")
+app.add_typer(notify_app, name="notify")
+
+Config = Annotated[Path | None, typer.Option("--config", help="Settings file.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+
+
+@app.callback(invoke_without_command=True)
+def top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Alert rules as YAML, evaluated on every tick of Schwab's stream."""
+    if version:
+        typer.echo(f"tradeassist {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    duration_s: Annotated[int, typer.Option("--for", help="End after this many seconds; 0: at Ctrl+C.")] = 0,
+    speed: Annotated[float, typer.Option(help="Market seconds per second.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Which synthetic Monday.")] = 1,
+) -> None:
+    """Simulator, daemon and starter rules, live in this terminal. Needs no account, no root, no network."""
+    from tradeassistd.cli.demo import run
+
+    raise typer.Exit(run(duration_s=duration_s, speed=speed, seed=seed))
+
+
+@app.command("top")
+def show_top(
+    once: Annotated[bool, typer.Option("--once", help="Print one picture and end, as without a terminal.")] = False,
+    config: Config = None,
+) -> None:
+    """Quotes, rules, alerts and deliveries, live in this terminal. Exit code 69 when the daemon is not running."""
+    import os
+
+    from tradeassistd.base.paths import socket_path
+    from tradeassistd.cli.top import run
+
+    raise typer.Exit(run(_state_directory(config), socket_path(config, os.environ), once=once))
+
+
+@app.command()
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """What the daemon is doing: feed, rules, alerts, deliveries. Exit code 69 when it is not running."""
+    from tradeassistd.cli.queries import show_status
+
+    raise typer.Exit(show_status(_state_directory(config), as_json=as_json))
+
+
+@app.command()
+def quotes(
+    symbols: Annotated[list[str] | None, typer.Argument(help="Symbols; all when left out.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """The last stored quote of each symbol."""
+    from tradeassistd.cli.queries import show_quotes
+
+    raise typer.Exit(show_quotes(_state_directory(config), symbols or [], as_json=as_json))
+
+
+@app.command()
+def alerts(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most this many, newest first.")] = 20,
+    rule: Annotated[str, typer.Option(help="Only this rule.")] = "",
+    symbol: Annotated[str, typer.Option(help="Only this symbol.")] = "",
+    suppressed: Annotated[bool, typer.Option("--suppressed", help="Also those nobody was told.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stored alerts and what became of their deliveries."""
+    from tradeassistd.cli.queries import show_alerts
+
+    raise typer.Exit(
+        show_alerts(_state_directory(config), limit=limit, rule=rule, symbol=symbol, suppressed=suppressed,
+                    as_json=as_json)
+    )  # fmt: skip
+
+
+@rules_app.command("check")
+def rules_check(
+    directory: Annotated[Path | None, typer.Argument(help="Rules directory; default: that of the settings.")] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """All errors of all rule files. Exit code 1 when there are any."""
+    from tradeassistd.cli.rules import check
+
+    if directory is None:
+        from tradeassistd.base.config import load_settings
+
+        directory = load_settings(config).rules.dir
+    assert directory is not None  # load_settings completes it
+    raise typer.Exit(check(directory, as_json=as_json))
+
+
+@rules_app.command("list")
+def rules_list(config: Config = None, as_json: AsJson = False) -> None:
+    """Every rule in force with its states. Exit code 69 when the daemon is not running."""
+    from tradeassistd.cli.rules_live import show_list
+
+    raise typer.Exit(show_list(_socket(config), as_json=as_json))
+
+
+@rules_app.command("show")
+def rules_show(
+    rule_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the rule.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """One rule with the present value of every part of its condition, and how far it is from firing."""
+    from tradeassistd.cli.rules_live import show_rule
+
+    raise typer.Exit(show_rule(_socket(config), rule_id, as_json=as_json))
+
+
+@rules_app.command("reload")
+def rules_reload(
+    wait: Annotated[bool, typer.Option(help="Wait until the new rules are in force, or rejected.")] = True,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept a directory without rules.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the daemon read its rules directory now. Exit code 1 when it rejected a file."""
+    from tradeassistd.cli.rules_live import reload
+
+    raise typer.Exit(reload(_socket(config), wait=wait, allow_empty=allow_empty, as_json=as_json))
+
+
+@app.command()
+def watch(
+    kinds: Annotated[str, typer.Option(help="Comma list of tick_update alert_fired rule_triggered health_status "
+                                            "connection_events; default: all but tick_update.")] = "",
+    symbols: Annotated[str, typer.Option(help="Only events of these symbols, e.g. /ES,SPY.")] = "",
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
+) -> None:  # fmt: skip
+    """Events as they happen, until Ctrl+C. Exit code 69 when the daemon is not running."""
+    from tradeassistd.cli.watch import watch as run
+
+    raise typer.Exit(run(_socket(config), kinds.split(","), symbols.split(","), as_json=as_json))
+
+
+@notify_app.command("test")
+def notify_test(
+    channel: Annotated[str, typer.Argument(help="Channel of the settings; all when left out.")] = "",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a test message from this terminal, not through the daemon. Exit code 1 when any channel failed."""
+    from tradeassistd.cli.notify import send_tests
+
+    raise typer.Exit(send_tests(config, channel, as_json=as_json))
+
+
+@app.command()
+def simulate(
+    file: Annotated[list[Path] | None, typer.Option("--file", help="Recorded tick file to play.")] = None,
+    as_symbol: Annotated[str, typer.Option("--as", help="Serve the recorded file as this symbol.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
+    start: Annotated[str, typer.Option(help="Market time at which the synthetic market starts.")] = "",
+    speed: Annotated[str, typer.Option(help="Market seconds per second, or `max`: as fast as it is taken.")] = "1",
+    cut: Annotated[list[str] | None, typer.Option("--cut", help="TIME/SECONDS: drop the connection then.")] = None,
+    port: Annotated[int, typer.Option(help="REST port; 0: any free one.")] = 8182,
+    token_file: Annotated[Path | None, typer.Option(help="Write a token for the daemon here.")] = None,
+) -> None:
+    """Run the built-in Schwab: REST and streamer on this machine."""
+    from tradeassistd.cli.simulate import run
+
+    raise typer.Exit(
+        run(files=file or [], as_symbol=as_symbol, seed=seed, start=start, speed=speed, cuts=cut or [], port=port,
+            token_file=token_file)
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Run the command line; a known error is one line on stderr and an exit code."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo(f"tradeassist: {error}", err=True)
+        sys.exit(exit_codes.CONFIGURATION)
+    except NotRunningError as error:
+        typer.echo(f"tradeassist: {error}", err=True)
+        sys.exit(exit_codes.NOT_RUNNING)
+    except TradeAssistError as error:
+        typer.echo(f"tradeassist: {error}", err=True)
+        sys.exit(exit_codes.NO)
+
+
+def _socket(config: Path | None) -> Path | None:
+    """Where the daemon serves its API, found without loading all settings; None when they turn it off."""
+    import os
+
+    from tradeassistd.base.paths import socket_path
+
+    return socket_path(config, os.environ)
+
+
+def _state_directory(config: Path | None) -> Path:
+    """Where the daemon keeps its state, found without loading all settings."""
+    import os
+
+    from tradeassistd.base.paths import state_directory
+
+    return state_directory(config, os.environ)
+
+
+if __name__ == "__main__":
+    main()
