@@ -9,15 +9,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from tradeassistd import __version__
 from tradeassistd.alerts.channels import Channel, default_ttl_s, open_channel
 from tradeassistd.alerts.dispatcher import Dispatcher
+from tradeassistd.api.answers import control_over, health_of
+from tradeassistd.api.control import Control
+from tradeassistd.api.hub import Hub
 from tradeassistd.base.clock import Clock, MarketClock, WallClock
-from tradeassistd.base.config import ChannelSettings, Settings
+from tradeassistd.base.config import ChannelSettings, Settings, loopback_address
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.sdnotify import Notifier
 from tradeassistd.base.supervise import Supervisor
@@ -34,7 +37,11 @@ from tradeassistd.live import Live
 from tradeassistd.reload import Reloader
 from tradeassistd.rules.keep import accept
 from tradeassistd.rules.load import Loaded, git_commit, read_directory
+from tradeassistd.store.records import Decided
 from tradeassistd.store.writer import Store
+
+if TYPE_CHECKING:
+    from tradeassistd.api.server import ApiServer
 
 SEND_ON_STOP_S = 1.5
 """How long a stop waits for deliveries under way; what is left stays in the outbox for the next start."""
@@ -78,8 +85,14 @@ class Daemon:
             )
             queue = FrameQueue()
             dispatcher = Dispatcher(store, channels, clock=self.clock, random=Random(), turns=turns)
+            hub = Hub(self.clock, lambda: health_of(status()))
+
+            def tell(decided: Decided) -> None:
+                dispatcher.wake(decided)
+                hub.told(decided)
+
             live = self.live = Live(
-                engine, intake, queue, store, dispatcher.wake, self.clock,
+                engine, intake, queue, store, tell, self.clock,
                 {name: _ttl_s(channel) for name, channel in self._settings.channels.items()},
                 self._settings.default_channels, turns,
             )  # fmt: skip
@@ -89,6 +102,8 @@ class Daemon:
             def status() -> Mapping[str, Any]:
                 return _status(self._settings, reloader.loaded, live, connection, queue, store, dispatcher)
 
+            live.listeners.append(hub.listen)
+            api = self._open_api(stack, control_over(engine, store.directory, status, reloader.reload), hub)
             watchdog = Watchdog(self.notifier, turns, self.clock, lambda: _status_line(engine, live, connection))
             supervisor = Supervisor()
             loops = {
@@ -103,6 +118,8 @@ class Daemon:
                 "rules.watch": reloader.listen(),
                 "rules": reloader.run(),
             }
+            if api is not None:
+                loops["api"] = api.run()
             supervisor.start(loops)
             stack.push_async_callback(self._wind_down, supervisor, live, dispatcher, status)
             self.notifier.ready()
@@ -121,7 +138,7 @@ class Daemon:
         """No more frames, then no more events, then no more sending; the store closes after all of them."""
         log.info("daemon.stopping")
         self.notifier.stopping()
-        for name in ("watchdog", "rules.watch", "rules", "connection", "clock", "engine"):
+        for name in ("watchdog", "api", "rules.watch", "rules", "connection", "clock", "engine"):
             await self._limited(name, lambda name=name: supervisor.cancel(name))  # type: ignore[misc]
         await self._limited("engine", live.finish)
         await self._limited("house", lambda: live.save({**status(), "state": "stopped"}))
@@ -146,10 +163,23 @@ class Daemon:
             channels.append(channel)
         return channels
 
+    def _open_api(self, stack: AsyncExitStack, control: Control, hub: Hub) -> ApiServer | None:
+        """The local API, listening where the settings say; None when they say nowhere."""
+        socket, listen = self._settings.api.socket, self._settings.api.listen
+        path = socket if isinstance(socket, Path) else None
+        if path is None and listen is None:
+            return None
+        from tradeassistd.api.server import ApiServer  # brings fastapi and uvicorn
+
+        api = ApiServer(control, hub, self.clock)
+        stack.callback(api.close)
+        api.open(path, loopback_address(listen) if listen else None)
+        return api
+
     def _stream_opener(self) -> OpenStream:
         if self._open_stream is not None:
             return self._open_stream
-        from tradeassistd.feed.schwab import Stream, open_client
+        from tradeassistd.feed.schwab import LoginNeeded, Stream, open_client
 
         schwab = self._settings.schwab
         if not schwab.app_key.get_secret_value() or not schwab.app_secret.get_secret_value():
@@ -160,8 +190,12 @@ class Daemon:
         token_file.read()
 
         def open_stream(put: Callable[[Frame], None]) -> StreamPort:
-            client = open_client(schwab.app_key.get_secret_value(), schwab.app_secret.get_secret_value(), token_file,
-                                 schwab.base_url)  # fmt: skip
+            try:
+                client = open_client(schwab.app_key.get_secret_value(), schwab.app_secret.get_secret_value(),
+                                     token_file, schwab.base_url)  # fmt: skip
+            except ConfigError as error:
+                # The file went bad while we run: that takes a human, and the rest of the daemon goes on meanwhile.
+                raise LoginNeeded(error.message, hint=error.hint) from error
             return Stream(client, put)
 
         return open_stream
@@ -213,4 +247,5 @@ def _status(
                      "rule_faults": live.counters.faults},
         "channels": dispatcher.status(),
         "store": store.status(),
+        "api": {"socket": str(settings.api.socket), "listen": settings.api.listen or ""},
     }  # fmt: skip

@@ -1,0 +1,63 @@
+"""What the API asks of the daemon: a handful of callables, filled in by app.py."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tradeassistd.api.models import AlertsPage, Quote, Rule, RuleDetail
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsQuery:
+    """Which alerts; empty text means any. Times are UTC microseconds."""
+
+    limit: int = 50
+    rule: str = ""
+    symbol: str = ""
+    severity: str = ""
+    since_us: int = 0
+    until_us: int = 2**62
+    suppressed: bool = False
+    before: str = ""
+    """The id of the last alert seen: the page after it."""
+
+
+class ReloadResult(Protocol):
+    """What a reload of the rules did (reload.ReloadResult)."""
+
+    @property
+    def accepted(self) -> bool: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def added(self) -> Sequence[str]: ...
+    @property
+    def changed(self) -> Sequence[str]: ...
+    @property
+    def removed(self) -> Sequence[str]: ...
+    @property
+    def problems(self) -> Sequence[str]: ...
+    @property
+    def rejected(self) -> Sequence[str]: ...
+
+
+class Reload(Protocol):
+    """Reads the rules directory and puts in force what is right in it. Raises TransientError."""
+
+    def __call__(self, *, allow_empty: bool = False) -> Awaitable[ReloadResult]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Everything is called on the daemon's event loop, between two events, so the answers fit together."""
+
+    status: Callable[[], Mapping[str, Any]]
+    """What `tradeassist status` shows."""
+    quotes: Callable[[], list[Quote]]
+    rules: Callable[[], list[Rule]]
+    rule: Callable[[str], RuleDetail | None]
+    alerts: Callable[[AlertsQuery], Awaitable[AlertsPage]]
+    """Raises PermanentError for a `before` that is no alert, TransientError when the store is busy."""
+    reload: Reload

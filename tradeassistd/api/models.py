@@ -1,0 +1,287 @@
+"""What the API answers, field by field: the OpenAPI document and docs/api.md are made from these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Document(BaseModel):
+    """A JSON object of the API; the words under a field are its documentation."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
+
+
+class Open(Document):
+    """A document that may hold more than is documented."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Health(Document):
+    """Whether the daemon does its work; HTTP status 503 when it does not."""
+
+    healthy: bool
+    """The feed is live, every rule file is in force, every channel takes messages, the tape is written."""
+    problems: list[str]
+    """What is wrong, in words; empty when healthy."""
+    feed: str
+    """State of the stream: connecting, logging_in, subscribing, live, backoff, replaced, auth_needed, stopped."""
+    rules: int
+    """Rules in force."""
+    ticks: int
+    """Ticks since the start."""
+    alerts: int
+    """Alerts since the start, suppressed ones included."""
+    told: int
+    """Alerts since the start that somebody was told about."""
+
+
+class FeedHealth(Open):
+    """The connection to Schwab."""
+
+    state: str
+    """As in Health.feed."""
+    reason: str
+    """Why it is in that state, when there is a reason."""
+    connections: int
+    """Connections that became live since the start."""
+    base_url: str
+    """Where it connects to."""
+    frames_queued: int
+    """Frames waiting for the engine."""
+    held_back: int
+    """How often reading had to wait for the engine."""
+
+
+class RulesHealth(Open):
+    """The rules in force."""
+
+    directory: str
+    """Where the rule files are."""
+    loaded: int
+    """Rules in force."""
+    hash: str
+    """First 12 digits of the hash of their texts."""
+    problems: list[str]
+    """What is wrong with the files on disk, each with its place."""
+
+
+class EventsHealth(Document):
+    """The WebSocket's clients."""
+
+    clients: int
+    """Connected at present; ten at most."""
+    refused: int
+    """Refused since the start because ten were connected."""
+    cut: int
+    """Cut since the start because they did not read fast enough, or did not answer a ping."""
+    events: int
+    """Events sent to somebody since the start, each counted once."""
+
+
+class DetailedHealth(Open):
+    """Everything the daemon says of itself; no secrets."""
+
+    health: Health
+    state: str
+    """running, or stopped once it has said so."""
+    version: str
+    pid: int
+    clock: str
+    """wall, or market when time is what the feed says."""
+    feed: FeedHealth
+    rules: RulesHealth
+    counters: dict[str, int]
+    """Ticks, alerts, told alerts and rule faults since the start."""
+    channels: dict[str, dict[str, Any]]
+    """Per channel: deliveries by outcome, what waits, failures in a row, the last error, latencies in ms."""
+    store: dict[str, Any]
+    """The tape: file, rows written, buffered, thinned, its last error."""
+    events: EventsHealth
+
+
+class Quote(Document):
+    """The present quote of one symbol. Prices in points, null while unknown."""
+
+    symbol: str
+    live: bool
+    """Whether the feed is live for it; when not, the values are the last known."""
+    last: float | None
+    bid: float | None
+    ask: float | None
+    bid_size: int | None
+    ask_size: int | None
+    volume: int | None
+    """Total volume of the trading day as Schwab counts it."""
+    trade_time: str | None
+    """Exchange time of the last trade, ISO 8601 in UTC."""
+    quote_time: str | None
+    """Exchange time of the last quote, ISO 8601 in UTC."""
+    event_time: str
+    """When the last change reached the engine, ISO 8601 in UTC."""
+    event_us: int
+    """The same in microseconds since the epoch."""
+
+
+class RuleState(Document):
+    """Where a rule stands for one symbol."""
+
+    symbol: str
+    state: Literal["ok", "pending", "firing"]
+    since: str | None
+    """When this pending or firing began."""
+    judged: str | None
+    """When its condition was last known."""
+    told: str | None
+    """When somebody was last told."""
+    untold: bool
+    """Firing, and nobody was told because something suppresses it."""
+
+
+class Rule(Document):
+    """One rule in force."""
+
+    id: str
+    description: str
+    tags: list[str]
+    when: str
+    """The condition in its canonical form."""
+    evaluate: str
+    """tick, or close(5m): only when that bar closes."""
+    severity: str
+    mode: str
+    """live, shadow (stored, nobody is told) or off."""
+    session: str
+    """Session word; empty: whenever the instrument trades."""
+    for_s: int
+    cooldown_s: int
+    notify: list[str]
+    """Channels it names; empty: the settings' default."""
+    file: str
+    line: int
+    symbols: list[str]
+    states: list[RuleState]
+    """One per symbol; none for a rule that is off."""
+
+
+class Condition(Document):
+    """One node of a condition as it stands now: and, or, not with its items; or a leaf, a state or an event."""
+
+    kind: Literal["and", "or", "not", "state", "event"]
+    text: str
+    outcome: bool | None
+    """True, false, or null: unknown. Of an event: whether it would happen if it were judged at this moment."""
+    why: str
+    """Why it is unknown, or what an event waits for; else empty."""
+    distance_pct: float | None
+    """How far it is from true, in percent of the right side; 0 when true. Of `and` the furthest part counts, of `or`
+    the nearest."""
+    items: list[Condition]
+    left: float | None
+    """Left side of a leaf in `unit` (percent as a fraction)."""
+    right: float | None
+    """Right side: the level or bound that decides next."""
+    unit: str
+    distance: float | None
+    """Right minus left: how far left has to go."""
+    side: str
+    """Of an event: where left was last seen: below, above, inside, outside or none; several levels: one each."""
+
+
+class RuleStanding(RuleState):
+    """Where a rule stands for one symbol, down to the values."""
+
+    due: str | None
+    """When `for` is over and it fires, or when a firing nobody was told about may be told."""
+    why: str
+    """Why it is not judged at present, or comes out unknown; empty when it is known."""
+    condition: Condition
+
+
+class RuleDetail(Rule):
+    """One rule with the present value of every part of its condition, per symbol."""
+
+    standings: list[RuleStanding]
+
+
+class Operand(Document):
+    """One comparison at the moment of an alert."""
+
+    text: str
+    left: float | None
+    right: float | None
+
+
+class Delivery(Document):
+    """One alert for one channel."""
+
+    channel: str
+    state: str
+    """pending, sending, sent, retrying, failed, expired, folded."""
+    attempts: int
+    error: str
+    """What the last attempt ran into."""
+
+
+class Alert(Document):
+    """A rule fired for a symbol."""
+
+    id: str
+    rule: str
+    symbol: str
+    kind: Literal["fired", "missed", "told"]
+    """fired; missed: a crossing while nobody watched; told: an earlier firing, told now."""
+    severity: str
+    event_time: str
+    """When, ISO 8601 in UTC."""
+    event_us: int
+    """The same in microseconds since the epoch."""
+    value: float | None
+    """Left side of the first comparison that holds, in `unit` (percent as a fraction)."""
+    unit: str
+    price: float | None
+    """Last trade of the symbol."""
+    suppressed: str
+    """Why nobody was told (at_load, cooldown, mode, log); empty: somebody was."""
+    late: bool
+    """It may have become true earlier, while nobody watched."""
+    since: str
+    """When this firing began."""
+    title: str
+    text: str
+    operands: list[Operand]
+    deliveries: list[Delivery]
+
+
+class AlertsPage(Document):
+    """Alerts, newest first."""
+
+    alerts: list[Alert]
+    next: str | None
+    """Put this into `before` for the next page; null: there are no more."""
+
+
+class Reloaded(Document):
+    """What a reload of the rules did; HTTP status 422 when a file was rejected, 202 when not waited for."""
+
+    accepted: bool | None
+    """Nothing was wrong. A rejected file keeps its last good version. Null: not waited for."""
+    hash: str
+    """Hash of the texts in force."""
+    added: list[str]
+    """Ids of rules that are new."""
+    changed: list[str]
+    removed: list[str]
+    problems: list[str]
+    """What is wrong with the files, each with its place and a hint."""
+    rejected: list[str]
+    """Files that stay as they were."""
+
+
+class Failure(Document):
+    """An answer that is none."""
+
+    detail: Any
+    """What was wrong, in words; of a query that does not fit, one entry per mistake."""
