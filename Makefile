@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+TEST ?= $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: demo test check bench pictures lock clean
@@ -11,7 +12,7 @@ demo: .venv/.run
 	@$(BIN)/tradeassist demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(TEST)
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .
