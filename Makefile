@@ -29,7 +29,7 @@ pictures: .venv/.run
 .venv/.made:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found: install python3 and python3-venv"; exit 1; }
 	@echo "Setting up .venv with $(PYTHON) ..."
-	@$(PYTHON) -m venv --clear .venv && touch $@
+	@$(PYTHON) -m venv .venv && touch $@
 
 .venv/.run: .venv/.made requirements.lock pyproject.toml
 	@$(PIP) install --require-hashes -r requirements.lock

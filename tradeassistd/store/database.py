@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,12 @@ class Database:
         locked or the disk is full.
         """
         create_private(path)
-        database = cls(path, await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
+        opening = asyncio.ensure_future(cls._connect(path))
+        try:
+            database = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await (await opening).close()  # aiosqlite would leave behind a connection whose opening is cancelled
+            raise
         try:
             await database._hop(lambda raw: _prepare(raw, synchronous))
             await database._hop(lambda raw: migrate(raw, path, SQL / migrations, clock.now_us()))
@@ -42,6 +48,10 @@ class Database:
             await database.close()
             raise
         return database
+
+    @classmethod
+    async def _connect(cls, path: Path) -> Database:
+        return cls(path, await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
 
     async def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` inside BEGIN IMMEDIATE .. COMMIT in the connection's thread; any exception rolls back.
