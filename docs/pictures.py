@@ -21,7 +21,7 @@ from tradeassistd.base.clock import WallClock
 from tradeassistd.base.errors import TradeAssistError
 from tradeassistd.base.paths import SOCKET_FILE
 from tradeassistd.cli import demo, top
-from tradeassistd.cli.demo_programs import programs
+from tradeassistd.cli.demo_programs import Programs, programs
 from tradeassistd.cli.receiver import Receiver
 from tradeassistd.cli.view.draw import draw
 from tradeassistd.cli.view.look import UNICODE
@@ -89,12 +89,17 @@ async def main() -> None:
         async with Receiver() as receiver, programs(folder, receiver.url, SPEED, SEED) as running:
             source = top.source_for(folder / "state", folder / SOCKET_FILE, clock, top.FRAME)
             async with clock.deadline(PATIENCE_S):
-                for picture in PICTURES:
-                    while (shown := look(source)) is None or time_of_day(shown.now_us) < picture.at:
-                        running.check()
-                        await clock.pause(LOOK_EVERY_S)
-                    frame = picture.frame
-                    save(picture, replace(shown, program=frame.program, note=frame.note, speed=frame.speed))
+                await _take(source, running, clock)
+
+
+async def _take(source: Source, running: Programs, clock: WallClock) -> None:
+    """Save each picture at its time; they are in order."""
+    for picture in PICTURES:
+        while (shown := look(source)) is None or time_of_day(shown.now_us) < picture.at:
+            running.check()
+            await clock.pause(LOOK_EVERY_S)
+        frame = picture.frame
+        save(picture, replace(shown, program=frame.program, note=frame.note, speed=frame.speed))
 
 
 def look(source: Source) -> Snapshot | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.systemd.test_unit import INSTALL, SERVER, USER
 from tradeassistd.base.paths import read_settings_file
 from tradeassistd.engine.functions import BAR_FIELDS, FUNCTIONS, QUOTES
 from tradeassistd.rules.load import load_directory, load_texts
@@ -19,11 +20,15 @@ README = (ROOT / "README.md").read_text("utf-8")
 RUN_BY = {
     "make demo": ".ci/demo",
     "make test": ".ci/run",
-    "python3 -m venv /opt/tradeassist": ".ci/run",
-    "/opt/tradeassist/bin/pip install .": ".ci/run",
+    **dict.fromkeys((*INSTALL.splitlines(), *SERVER.splitlines(), *USER.splitlines()), "tests/systemd/test_unit.py"),
     "tradeassistd --config config.yaml": "tests/e2e/test_process.py",
     "tradeassist simulate --token-file token.json": "tests/e2e/test_readme_commands.py",
     "tradeassistd --config simulated.yaml": "tests/e2e/test_readme_commands.py",
+    "tradeassist top": "tests/cli/test_top.py",
+    "tradeassist watch": "tests/api/test_daemon.py",
+    "tradeassist rules list": "tests/e2e/test_readme_commands.py",
+    "tradeassist rules show es-levels": "tests/e2e/test_readme_commands.py",
+    "tradeassist rules reload --wait": "tests/e2e/test_readme_commands.py",
     "tradeassist status": "tests/e2e/test_readme_commands.py",
     "tradeassist quotes": "tests/e2e/test_readme_commands.py",
     "tradeassist alerts --limit 5": "tests/e2e/test_readme_commands.py",

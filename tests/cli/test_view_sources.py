@@ -78,6 +78,7 @@ async def test_the_picture_is_what_the_daemon_stored(store: Store) -> None:
     ])  # fmt: skip
     store.record(Facts(FRIDAY_US + 1, "/ES", prev_close=price_from_float(5_100.0), open=price_from_float(5_150.0)))
     store.record(Facts(FRIDAY_US + 2, "SPY", open=price_from_float(500.0)))
+    store.record(Facts(FRIDAY_US, "$TICK", prev_close=price_from_float(7.0)))
     store.record(a_tick(FRIDAY_US + 3, "SPY", 510.0))
     store.record(a_tick(FRIDAY_US + 4, "$TICK", -921.0))
     store.record(a_tick(FRIDAY_US + 5, "/ES", 5_200.25))
@@ -96,7 +97,7 @@ async def test_the_picture_is_what_the_daemon_stored(store: Store) -> None:
     assert [one / PRICE_SCALE for one in futures.recent] == [5_190.0, 5_191.0, 5_192.0, 5_200.25]
     assert futures.tick_size == PRICE_SCALE // 4
     assert stock.reference == 500 * PRICE_SCALE  # no close is known: the day's open
-    assert internal.reference is None
+    assert internal.reference is None  # a breadth figure has no day before
     levels, fast, trial, asleep = shown.rules
     assert (levels.state, levels.told, levels.told_us, levels.description) == (view.OK, 1, FRIDAY_US, "A level.")
     assert (fast.state, fast.symbol, fast.severity) == (view.FIRING, "SPY", "critical")

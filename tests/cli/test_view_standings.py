@@ -198,13 +198,18 @@ async def test_many_rules_take_turns(tmp_path: Path) -> None:
 
 
 async def test_a_rule_that_the_daemon_has_no_more_is_as_the_store_says(tmp_path: Path) -> None:
-    market = Market(())
+    there = "version: 1\nrules:\n  - {id: there, symbols: [/ES], when: price > 6900}\n"
+    market = Market(load_texts({"rules.yaml": there}).rule_set.rules)
+    market.trade("/ES", "6899")
     path, clock = tmp_path / "api.sock", ManualClock()
-    gone = (a_rule("gone/with spaces", "/ES"),)
+    gone = tuple(a_rule(name, "/ES") for name in ("gone/with spaces", "there", "gone too"))
     inner = Still(Snapshot(daemon=view.RUNNING, rules=gone))
     source = ApiSource(inner, path, clock)
     async with served(market, path):
         assert (await asyncio.to_thread(source.look)).rules == gone
+        clock.pass_time(ASK_EVERY_S)
+        second = (await asyncio.to_thread(source.look)).rules  # what is gone does not keep the others from being asked
+        assert (second[0], second[2]) == (gone[0], gone[2]) and second[1].distance is not None
         inner.shown = Snapshot(daemon=view.STOPPED, rules=gone)
         assert (await asyncio.to_thread(source.look)) is inner.shown  # a daemon that is gone is not asked
 

@@ -51,6 +51,20 @@ async def test_own_rules_on_the_simulator_as_the_readme_says(tmp_path: Path) -> 
     assert "running" in status
     code, _, errors = await ended(await typed("tradeassist alerts --limit 5", tmp_path))
     assert code == 0, errors
+    code, output, errors = await ended(await typed("tradeassist rules list", tmp_path))
+    assert code == 0 and "es-levels" in output, errors
+    code, output, errors = await ended(await typed("tradeassist rules show es-levels", tmp_path))
+    assert code == 0 and "/ES" in output, errors
+    code, output, errors = await ended(await typed("tradeassist rules reload --wait", tmp_path))
+    assert code == 0, output + errors
+    (tmp_path / "rules.d" / "bad.yaml").write_text(
+        "version: 1\nrules: [{id: a, symbols: [SPY], when: smaa}]\n", "utf-8"
+    )
+    code, output, errors = await ended(await typed("tradeassist rules reload --wait", tmp_path))
+    assert code == 1 and "bad.yaml:2:" in output + errors
+    _, status, _ = await ended(await typed("tradeassist status", tmp_path))
+    while "bad.yaml:2:" not in status:  # the status is saved once a second
+        _, status, _ = await ended(await typed("tradeassist status", tmp_path))
     daemon.terminate()
     assert (await ended(daemon, STOP_WITHIN_S))[0] == 0
     simulator.terminate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -23,13 +24,19 @@ class Answer:
         self.document = document
 
 
-def ask(path: Path | None, target: str, *, method: str = "GET", within_s: float | None = ANSWER_WITHIN_S,
-        **query: str | int | bool) -> Answer:  # fmt: skip
+def ask(
+    path: Path | None,
+    target: str,
+    query: Mapping[str, str | int | bool] | None = None,
+    *,
+    method: str = "GET",
+    within_s: float = ANSWER_WITHIN_S,
+) -> Answer:
     """The answer of the daemon at the socket `path` (None: the settings turn the API off).
 
     Raises NotRunningError when nobody serves it, PermanentError when the answer is none or not there.
     """
-    given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+    given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in (query or {}).items()}
     connection = _Connection(socket_of(path), within_s)
     try:
         connection.request(method, f"{target}?{urlencode(given)}" if given else target)
@@ -68,7 +75,7 @@ def not_running(path: Path | None) -> NotRunningError:
 class _Connection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
-    def __init__(self, path: Path, within_s: float | None) -> None:
+    def __init__(self, path: Path, within_s: float) -> None:
         super().__init__("localhost")
         self._path = path
         self._within_s = within_s

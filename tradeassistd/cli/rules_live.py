@@ -45,7 +45,8 @@ def show_rule(socket: Path | None, rule_id: str, *, as_json: bool) -> int:
 
 def reload(socket: Path | None, *, wait: bool, allow_empty: bool, as_json: bool) -> int:
     """Have the daemon read its rules directory; exit code 1 when it rejected a file."""
-    answer = ask(socket, "/rules/reload", method="POST", within_s=RELOAD_WITHIN_S, wait=wait, allow_empty=allow_empty)
+    query = {"wait": wait, "allow_empty": allow_empty}
+    answer = ask(socket, "/rules/reload", query, method="POST", within_s=RELOAD_WITHIN_S)
     result = answer.document
     if as_json:
         typer.echo(json.dumps(result, indent=2))

@@ -30,15 +30,15 @@ def run(directory: Path, socket: Path | None, *, once: bool) -> int:
     console, clock = Console(highlight=False), WallClock()
     source = source_for(directory, socket, clock, FRAME)
     try:
-        first = source.look()
+        shown = source.look()
     except FatalError as error:
         typer.echo(f"tradeassist: {error}", err=True)
         return exit_codes.NOT_RUNNING
     if once or not on_screen(console):
-        print_once(first, console)
+        print_once(shown, console)
     else:
-        first = asyncio.run(_watch(source, console, clock, first))
-    return exit_codes.YES if first.daemon == RUNNING else exit_codes.NOT_RUNNING
+        shown = asyncio.run(_watch(source, console, clock, shown))
+    return exit_codes.YES if shown.daemon == RUNNING else exit_codes.NOT_RUNNING
 
 
 def source_for(directory: Path, socket: Path | None, clock: Clock, frame: Snapshot) -> Source:
