@@ -160,7 +160,7 @@ class Crossing(SidedLeaf):
         levels = [(side, right) for side, right_of in zip(sides, self._rights_of, strict=True)
                   if (right := right_of()) is not None]  # fmt: skip
         ahead = [right for side, right in levels if side in self._wanted] or [right for _, right in levels]
-        return min(ahead, key=lambda right: abs(right - left), default=None)
+        return min(ahead, key=lambda right: _apart(right, left), default=None)
 
 
 class RangeLeaf(SidedLeaf):
@@ -192,7 +192,7 @@ class RangeLeaf(SidedLeaf):
         """The nearest bound."""
         left, bounds = self.left, (self._low_of(), self._high_of())
         known = [bound for bound in bounds if bound is not None]
-        return min(known, key=lambda bound: abs(bound - left), default=None) if left is not None else self.right
+        return min(known, key=lambda bound: _apart(bound, left), default=None) if left is not None else self.right
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +226,10 @@ class Negation:
     def outcome(self) -> Outcome:
         live, full = self.operand.outcome()
         return Outcome(None if live is None else not live, None if full is None else not full)
+
+
+def _apart(one: Value, other: Value) -> Value:
+    return one - other if one > other else other - one
 
 
 def kleene_all(values: Iterable[bool | None]) -> bool | None:
