@@ -1,15 +1,17 @@
 """Decodes the streamer's frames: level-one items to `Change`, by Schwab's field numbers.
 
 The tables follow the field lists of schwab-py 1.5.1 (LevelOneEquityFields, LevelOneFuturesFields), which match
-recorded frames. Typed decoding is the quick path; a frame with an odd field takes the slow one, so that one bad value
-never costs a whole frame.
+recorded frames. Typed decoding of the whole frame in one go is the quick path; one with another service or an odd field
+is taken apart, first into services and then into items, so that one bad value never costs a whole frame.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -30,6 +32,7 @@ FIELDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Per service: what we read, and Schwab's number for it."""
 _TEXTS = ("status", "contract")
+_NEVER_SENT = "-"
 NUMBER_MAX = 1e18
 TIME_DIGITS_MAX = 15
 
@@ -42,6 +45,13 @@ class _Service(msgspec.Struct, gc=False):
 
 class _Envelope(msgspec.Struct, gc=False):
     data: list[_Service] | None = None
+
+
+class _Part(msgspec.Struct, gc=False):
+    """One service of a frame, its items decoded; the types by service are made from it."""
+
+    timestamp: int = 0
+    content: list[Any] = []
 
 
 @dataclass(slots=True)
@@ -62,24 +72,57 @@ class Decoded:
     """Items or services that were left out or read the slow way."""
 
 
-def _item_type(service: str) -> type[msgspec.Struct]:
+def _item_type(service: str) -> type[Change]:
+    """`Change` as that service writes it, so that no item is copied."""
+    names = {"symbol": "key", "contract": _NEVER_SENT, **FIELDS[service]}
     fields: list[tuple[str, Any, Any]] = [
-        (name, str | None if name in _TEXTS else float | None, None) for name in FIELDS[service]
+        (name, str | None if name in _TEXTS else float | None, None) for name in names if name != "symbol"
     ]
-    return msgspec.defstruct(
-        f"_{service}", [("key", str), *fields, ("delayed", bool | None, None)], rename=FIELDS[service], gc=False
-    )
+    kind = msgspec.defstruct(f"_{service}", [("symbol", str), *fields], bases=(Change,), rename=names, gc=False)
+    return cast(type[Change], kind)
+
+
+def _frame_type(items: dict[str, type[Change]]) -> Any:
+    """A whole frame; what it is made of is only known here."""
+    kinds: list[Any] = [
+        msgspec.defstruct(
+            f"_{service}_PART", [("content", list[item], [])], bases=(_Part,), tag_field="service", tag=service,  # type: ignore[valid-type]
+            gc=False,
+        )
+        for service, item in items.items()
+    ]  # fmt: skip
+    part: Any = functools.reduce(operator.or_, kinds)
+    return msgspec.defstruct("_Frame", [("data", list[part] | None, None)], gc=False)
 
 
 class FrameDecoder:
     """Turns raw text into `Decoded`."""
 
     def __init__(self) -> None:
+        items = {service: _item_type(service) for service in FIELDS}
+        self._frame = msgspec.json.Decoder(_frame_type(items))
         self._envelope = msgspec.json.Decoder(_Envelope)
-        self._items = {service: msgspec.json.Decoder(list[_item_type(service)]) for service in FIELDS}  # type: ignore[misc]
+        self._items = {service: msgspec.json.Decoder(list[item]) for service, item in items.items()}  # type: ignore[valid-type]
 
     def decode(self, raw: str | bytes) -> Decoded:
         """Raises json.JSONDecodeError when the text is no JSON; nothing else."""
+        try:
+            parts: list[_Part] | None = self._frame.decode(raw).data
+        except (msgspec.DecodeError, RecursionError):
+            return self._by_service(raw)
+        if parts is None:
+            message = _plain(raw)
+            return Decoded(Frame(_header_ms(message)), message)
+        if len(parts) == 1:
+            return Decoded(Frame(max(0, parts[0].timestamp), parts[0].content))
+        frame = Frame(0)
+        for part in parts:
+            frame.header_ms = max(frame.header_ms, part.timestamp)
+            frame.changes += part.content
+        return Decoded(frame)
+
+    def _by_service(self, raw: str | bytes) -> Decoded:
+        """Take a frame that is not wholly as expected service by service."""
         try:
             envelope = self._envelope.decode(raw)
         except (msgspec.DecodeError, RecursionError):
@@ -95,7 +138,7 @@ class FrameDecoder:
                 odd += 1
                 continue
             try:
-                frame.changes += [_change(item) for item in decoder.decode(part.content)]
+                frame.changes += decoder.decode(part.content)
             except msgspec.DecodeError:
                 changes, bad = _slow_items(part.service, _plain(bytes(part.content)))
                 frame.changes += changes
@@ -111,12 +154,6 @@ def _plain(raw: str | bytes) -> Any:
         raise
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
         raise json.JSONDecodeError(str(error), "", 0) from None
-
-
-def _change(item: Any) -> Change:
-    return Change(item.key, item.last, item.bid, item.ask, item.bid_size, item.ask_size, item.volume, item.trade_ms,
-                  item.quote_ms, item.delayed, item.open, item.high, item.low, item.prev_close, item.status,
-                  getattr(item, "contract", None))  # fmt: skip
 
 
 def _slow(message: Any) -> Decoded:

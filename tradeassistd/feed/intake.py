@@ -53,7 +53,8 @@ class Intake:
         """One frame: market time moves, whole seconds pass, a gap ends, changes become ticks."""
         if isinstance(self._clock, MarketClock):
             self._clock.advance(frame.header_ms * US_PER_MS)
-        yield from self.seconds()
+        if self._start is not None or self._clock.now_us() // US_PER_S > self._events.last_us // US_PER_S:
+            yield from self.seconds()
         if self._start is not None:
             return  # no frame has said yet what time it is, and nothing may come before the start
         if frame.changes and self._gap_reason:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from tradeassistd.market.instrument import Instrument, instrument_of
 from tradeassistd.market.price import price_from_float
 from tradeassistd.market.tick import Field, Tick
 
+# Plain integers: an operator of IntFlag costs more than all the rest of a merge.
+_LAST, _BID, _ASK, _VOLUME = int(Field.LAST), int(Field.BID), int(Field.ASK), int(Field.VOLUME)
+_BID_SIZE, _ASK_SIZE = int(Field.BID_SIZE), int(Field.ASK_SIZE)
+_TRADE, _IMAGE, _DELAYED = int(Field.TRADE), int(Field.IMAGE), int(Field.DELAYED)
 
-@dataclass(slots=True)
-class Change:
+
+class Change(msgspec.Struct, gc=False):
     """One level-one item as it came: prices and sizes as numbers, times in UTC milliseconds; None: not sent."""
 
     symbol: str
@@ -52,6 +58,9 @@ class Quote:
 
     def __init__(self, symbol: str) -> None:
         self.instrument: Instrument = instrument_of(symbol)
+        self._has_quote = self.instrument.has_quote
+        self._has_volume = self.instrument.has_volume
+        self._zero_is_a_price = self.instrument.zero_is_a_price
         self.facts = DayFacts()
         self._symbol = symbol
         self._fresh = True
@@ -68,15 +77,14 @@ class Quote:
     def merge(self, event_us: int, change: Change) -> Tick:
         """Take one change; the first on a connection is the full image. Gives the tick it makes."""
         changed = 0
-        instrument = self.instrument
         if change.last is not None:
             last = self._price(change.last)
-            changed |= Field.LAST * (last != self._last)
+            changed |= _LAST * (last != self._last)
             self._last = last
-        if instrument.has_quote:
+        if self._has_quote:
             changed |= self._merge_quote(change)
-        traded = self._merge_volume(change) if instrument.has_volume else None
-        changed |= Field.VOLUME * (traded is not None)
+        traded = self._merge_volume(change) if self._has_volume else None
+        changed |= _VOLUME * (traded is not None)
         trade_moved = change.trade_ms is not None and int(change.trade_ms) != (self._trade_ms or 0)
         if change.trade_ms is not None:
             self._trade_ms = int(change.trade_ms) or None
@@ -85,21 +93,26 @@ class Quote:
         if change.delayed is not None:
             self._delayed = change.delayed
         size = traded if traded and traded > 0 else None
-        if not instrument.has_volume and self._last is not None and (changed & Field.LAST or trade_moved):
+        if not self._has_volume and self._last is not None and (changed & _LAST or trade_moved):
             size = 0
         if self._fresh:
             # The image sets the base of the volume; what it reports was traded while nobody watched.
-            changed, size, self._fresh = changed | Field.IMAGE, None, False
+            changed, size, self._fresh = changed | _IMAGE, None, False
         if size is not None and self._last is not None:
-            changed |= Field.TRADE
+            changed |= _TRADE
         else:
             size = None
         return Tick(event_us, self._symbol, self._last, self._bid, self._ask, self._bid_size, self._ask_size,
                     self._volume, self._trade_ms, self._quote_ms, size,
-                    int(changed | Field.DELAYED * self._delayed))  # fmt: skip
+                    changed | _DELAYED * self._delayed)  # fmt: skip
 
     def merge_facts(self, change: Change) -> bool:
         """Take the slow values of a change; whether any of them moved."""
+        if (
+            change.open is None and change.high is None and change.low is None and change.prev_close is None
+            and change.status is None and change.contract is None
+        ):  # fmt: skip
+            return False  # nearly always
         facts = self.facts
         before = (facts.open, facts.high, facts.low, facts.prev_close, facts.status, facts.contract)
         if change.open is not None:
@@ -120,19 +133,19 @@ class Quote:
         changed = 0
         if change.bid is not None:
             bid = self._price(change.bid)
-            changed |= Field.BID * (bid != self._bid)
+            changed |= _BID * (bid != self._bid)
             self._bid = bid
         if change.ask is not None:
             ask = self._price(change.ask)
-            changed |= Field.ASK * (ask != self._ask)
+            changed |= _ASK * (ask != self._ask)
             self._ask = ask
         if change.bid_size is not None:
             bid_size = int(change.bid_size)
-            changed |= Field.BID_SIZE * (bid_size != self._bid_size)
+            changed |= _BID_SIZE * (bid_size != self._bid_size)
             self._bid_size = bid_size
         if change.ask_size is not None:
             ask_size = int(change.ask_size)
-            changed |= Field.ASK_SIZE * (ask_size != self._ask_size)
+            changed |= _ASK_SIZE * (ask_size != self._ask_size)
             self._ask_size = ask_size
         return changed
 
@@ -147,6 +160,6 @@ class Quote:
         return volume - before if volume != before else None
 
     def _price(self, value: float) -> int | None:
-        if value == 0 and not self.instrument.zero_is_a_price:
+        if value == 0 and not self._zero_is_a_price:
             return None
         return price_from_float(value)
