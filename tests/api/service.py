@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, unix_connect
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
 
 from tests.engine.market import Market
 from tradeassistd.alerts.compose import decide
@@ -74,9 +75,9 @@ class Service:
     reloaded: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def ask(self, target: str, *, method: str = "GET", **query: str | int | bool) -> Answer:
-        return await asyncio.to_thread(ask, self.path, target, method=method, **query)
+        return await asyncio.to_thread(ask, self.path, target, query, method=method)
 
-    def connect(self, query: str = "", **options: Any) -> unix_connect:
+    def connect(self, query: str = "", **options: Any) -> connect:
         """A WebSocket client; use as `async with`."""
         return unix_connect(str(self.path), f"ws://localhost/events{query}", compression=None, **options)
 
@@ -138,11 +139,10 @@ async def serving(folder: Path, *rules: Rule, address: tuple[str, int] | None = 
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        server.close()
         await store.close()
 
 
 async def received(client: ClientConnection, count: int) -> list[dict[str, Any]]:
     """The next messages as documents."""
-    import json
-
     return [json.loads(await client.recv()) for _ in range(count)]

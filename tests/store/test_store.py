@@ -27,8 +27,8 @@ from tradeassistd.market.bar import Bar
 from tradeassistd.store import queries
 from tradeassistd.store.directory import LOCK_FILE, DirectoryLock
 from tradeassistd.store.records import Alert, Decided, Delivery, DeliveryState
-from tradeassistd.store.tape_reading import read_tape
 from tradeassistd.store.rule_states import KEPT_US
+from tradeassistd.store.tape_reading import read_tape
 from tradeassistd.store.writer import Store
 
 

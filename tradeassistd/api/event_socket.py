@@ -108,6 +108,7 @@ class EventSocket(asyncio.Protocol):
     def end(self, code: int, reason: str) -> None:
         if self._ended:
             return
+        self._flush()  # who keeps up gets everything; the rest of a queue that is stuck is dropped
         self._ended = True
         self._waiting.clear()
         if self._protocol.state is State.OPEN:

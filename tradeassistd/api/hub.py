@@ -56,7 +56,7 @@ class Client(Protocol):
         ...
 
     def end(self, code: int, reason: str) -> None:
-        """Say good-bye; what is still queued is dropped."""
+        """Say good-bye; what cannot be sent at once is dropped."""
         ...
 
     def abort(self) -> None:

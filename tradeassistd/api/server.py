@@ -34,7 +34,15 @@ DIRECTORY_MODE = 0o700
 
 
 class _Uvicorn(uvicorn.Server):
-    """Uvicorn as a guest: signals belong to whoever started the process."""
+    """Uvicorn as a guest: signals belong to whoever started the process, and it wakes up only when there is work."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.leave = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # works out the headers of every answer, once
+        await self.leave.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -52,7 +60,7 @@ class ApiServer:
         self._inode = 0
         self._config = uvicorn.Config(
             build(control, hub), http="h11", ws=cast(type[asyncio.Protocol], partial(EventSocket, hub)), lifespan="off",
-            log_config=None, access_log=False, proxy_headers=False, server_header=False,
+            log_config=None, access_log=False, proxy_headers=False, server_header=False, date_header=False,
             limit_concurrency=CONNECTIONS_MAX, backlog=BACKLOG, timeout_graceful_shutdown=REQUESTS_END_S,
         )  # fmt: skip
 
@@ -82,7 +90,7 @@ class ApiServer:
         finally:
             hub.cancel()
             await self._say_good_bye()
-            server.should_exit = True
+            server.leave.set()
             await asyncio.gather(serving, hub, return_exceptions=True)
             self.close()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tradeassistd.engine.rule import RuleSet
+if TYPE_CHECKING:  # the command line reads through here, and rules bring the whole expression tree
+    from tradeassistd.engine.rule import RuleSet
 
 _ACCEPTED = "accepted_rules"
 _STATUS = "status"

@@ -93,13 +93,16 @@ def select_alerts(
     Raises PermanentError when there is no alert with that id.
     """
     # Only the conditions that are asked for, so that each question finds the index that fits it.
-    wanted: list[tuple[str, tuple[Any, ...]]] = [("a.event_us BETWEEN ? AND ?", (since_us, until_us))]
+    wanted: list[tuple[str, tuple[Any, ...]]] = []
+    if before:
+        last_us, position = _position_of(raw, before)
+        wanted.append(("(a.event_us < ? OR a.position < ?)", (last_us, position)))
+        until_us = min(until_us, last_us)
+    wanted.append(("a.event_us BETWEEN ? AND ?", (since_us, until_us)))
     wanted += [(f"{column} = ?", (value,)) for column, value in
                (("t.rule_id", rule), ("t.symbol", symbol), ("a.severity", severity)) if value]  # fmt: skip
     if not include_suppressed:
         wanted.append(("t.suppressed = ''", ()))
-    if before:
-        wanted.append(("(a.event_us, a.position) < (?, ?)", _position_of(raw, before)))
     ordered = "t" if rule else "a"
     rows = raw.execute(
         f"""{_SELECT_ALERT} {_JOIN} WHERE {" AND ".join(condition for condition, _ in wanted)}

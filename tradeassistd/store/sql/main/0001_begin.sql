@@ -43,6 +43,7 @@ CREATE TABLE transitions (
     PRIMARY KEY (event_us, position)
 ) WITHOUT ROWID;
 CREATE INDEX transitions_of_rule ON transitions (rule_id, event_us);
+CREATE INDEX transitions_of_symbol ON transitions (symbol, event_us);
 
 CREATE TABLE alerts (
     id TEXT PRIMARY KEY, event_us INTEGER NOT NULL, position INTEGER NOT NULL,
