@@ -97,7 +97,16 @@ class Daemon:
                 self._settings.default_channels, turns,
             )  # fmt: skip
             connection = ConnectionLoop(self._stream_opener(), queue, lambda: engine.wanted, self.clock, turns=turns)
-            reloader = self.reloader = Reloader(self._rules_dir, self.clock, store, live.swap, live.say, loaded)
+            reloader = self.reloader = Reloader(
+                self._rules_dir,
+                self.clock,
+                store,
+                live.swap,
+                live.say,
+                loaded,
+                begun=self.notifier.reloading,
+                ended=self.notifier.ready,
+            )
 
             def status() -> Mapping[str, Any]:
                 return _status(self._settings, reloader.loaded, live, connection, queue, store, dispatcher)

@@ -97,6 +97,7 @@ class Live:
         self._bars: list[Bar] = []
         self._gaps: list[Gap] = []
         self._unsaid: list[tuple[str, str]] = []
+        self._unsaved: dict[tuple[str, str, int, str], RuleState] = {}
         turns = turns or Turns(clock)
         self._engine_turn = turns.join("engine")
         self._clock_turn = turns.join("clock")
@@ -191,7 +192,12 @@ class Live:
         except TransientError:
             self._bars, self._gaps = bars + self._bars, gaps + self._gaps
             raise
-        await self._store.save_states(self._engine.take_states())
+        states = self._take_states()
+        try:
+            await self._store.save_states(states)
+        except TransientError:
+            self._unsaved = {_key(state): state for state in states} | self._unsaved
+            raise
         await self._store.save_status(status)
 
     async def finish(self) -> None:
@@ -231,9 +237,15 @@ class Live:
 
     def _store_and_tell(self, decided: Decided) -> None:
         """Hand a decision to the ledger, with the rule states it belongs with."""
-        self._undecided.append((decided, self._engine.take_states()))
+        self._undecided.append((decided, self._take_states()))
         self._settled.clear()
         self._decided.set()
+
+    def _take_states(self) -> list[RuleState]:
+        """The rule states that the store does not have yet, the newest of each."""
+        unsaved = self._unsaved | {_key(state): state for state in self._engine.take_states()}
+        self._unsaved = {}
+        return list(unsaved.values())
 
     async def _commit(self, decided: Decided, states: list[RuleState]) -> None:
         """An alert is never dropped: when the disk is busy or full, try until it takes it, and say so."""
@@ -250,3 +262,7 @@ class Live:
             self.counters.faults += 1
             log.error("rule.raised", rule=fault.rule_id, symbol=fault.symbol, error=repr(fault.error),
                       left_out_s=fault.disabled_s)  # fmt: skip
+
+
+def _key(state: RuleState) -> tuple[str, str, int, str]:
+    return (state.rule_id, state.symbol, state.level, state.fingerprint)

@@ -68,8 +68,9 @@ class Reloader:
     """Sends a message (title, text) to the default channels."""
     loaded: Loaded
     """What is in force, with what is wrong with the files on disk."""
-    announce: Callable[[], None] = lambda: None
-    """Called before a reload begins (systemd's RELOADING)."""
+    begun: Callable[[], None] = lambda: None
+    ended: Callable[[], None] = lambda: None
+    """Called around every reload that reads something new (systemd's RELOADING and READY)."""
     listeners: list[Callable[[ReloadResult], None]] = field(default_factory=list)
     """Called after every reload that read something new, accepted or not."""
     _watch: RulesWatch = field(init=False)
@@ -111,15 +112,21 @@ class Reloader:
             if only_changes and self._seen is not None and _same(found, self._seen):
                 self._remind()
                 return self._result(self.loaded.rule_set)
-            self.announce()
-            live = dict(self.loaded.rule_set.texts)
-            loaded = await asyncio.to_thread(accept, found, live, allow_empty=allow_empty)
-            result = await self._put_in_force(loaded)
-            self._seen = dict(found.texts)
-            self._say_what_is_wrong()
-            for listen in self.listeners:
-                listen(result)
-            return result
+            self.begun()
+            try:
+                return await self._take(found, allow_empty)
+            finally:
+                self.ended()
+
+    async def _take(self, found: Found, allow_empty: bool) -> ReloadResult:
+        live = dict(self.loaded.rule_set.texts)
+        loaded = await asyncio.to_thread(accept, found, live, allow_empty=allow_empty)
+        result = await self._put_in_force(loaded)
+        self._seen = dict(found.texts)
+        self._say_what_is_wrong()
+        for listen in self.listeners:
+            listen(result)
+        return result
 
     async def _read(self) -> Found:
         """The directory as it is; a file counts as gone when a second look agrees, and so does the directory."""

@@ -83,6 +83,7 @@ class Machine:
             assert not [task for task in tasks if task.done()], tasks
         finally:
             self.freed.set()
+            await settle()  # what is stuck would swallow the cancellation too
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -160,6 +161,13 @@ class Channel(FakeChannel):
         await super().send(message)
 
 
+class Latest(Random):
+    """Chance that always draws the longest back-off."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
 class Outbox:
     """An outbox in memory with a fault."""
 
@@ -196,6 +204,22 @@ async def test_a_dead_channel_or_a_full_disk_does_not_starve_it(faults: dict[str
     machine = Machine()
     async with machine.running(dispatcher(machine, **faults).run()):
         await machine.lives_through()
+
+
+async def test_a_disk_that_is_slow_to_fail_does_not_starve_it() -> None:
+    class Slow(Outbox):
+        async def mark(self, delivery: Delivery) -> bool:
+            await machine.clock.pause(DISK_WITHIN_S - 1)
+            raise FULL
+
+    machine = Machine()
+    one = Dispatcher(
+        Slow(None, machine.freed), [Channel(None, machine.freed)], clock=machine.clock, random=Latest(),
+        turns=machine.turns,
+    )  # fmt: skip
+    one.wake(a_decision(FRIDAY_US, "slack"))
+    async with machine.running(one.run()):
+        await machine.lives_through(3 * OUTAGE_S)
 
 
 async def test_a_worker_that_ignores_its_deadline_starves_it() -> None:
@@ -307,6 +331,7 @@ async def living(*, commit: Fault = None, save: Fault = None, queue: Fault = Non
 async def test_a_market_that_stands_still_and_a_full_disk_do_not_starve_it(commit: Fault, save: Fault) -> None:
     async with living(commit=commit, save=save) as machine:
         await machine.lives_through()
+        assert len(machine.clock._sleepers) <= 1  # each second gives up waiting for the market, and leaves nothing
 
 
 async def test_an_engine_that_takes_no_turn_starves_it() -> None:

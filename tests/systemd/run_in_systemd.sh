@@ -54,6 +54,15 @@ is_up() {
 
 is_down() { ! running "$nspawn"; }
 
+cgroups_are_gone() { # a cgroup can go once the kernel has let go of its last process
+    local gone=0
+    for hierarchy in "${hierarchies[@]}"; do
+        find "$hierarchy/$name" -depth -type d -exec rmdir {} + 2>/dev/null || true
+        [ ! -e "$hierarchy/$name" ] || gone=1
+    done
+    return "$gone"
+}
+
 clean_up() {
     if running "$nspawn"; then
         if [ -n "$leader" ]; then in_guest systemctl poweroff --no-wall >/dev/null 2>&1 || true; fi
@@ -61,9 +70,7 @@ clean_up() {
         wait "$nspawn" 2>/dev/null || true
     fi
     umount "$work/root" && rm -rf "$work"
-    for hierarchy in "${hierarchies[@]}"; do
-        find "$hierarchy/$name" -depth -type d -exec rmdir {} + 2>/dev/null || true
-    done
+    wait_until "$DOWN_WITHIN_S" cgroups_are_gone || true
 }
 
 mkdir "$work/root"

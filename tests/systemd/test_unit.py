@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,11 @@ async def alerts(guest: Guest) -> list[str]:
     return [alert["rule"] for alert in found]
 
 
+def seconds_between(earlier: dict[str, Any], later: dict[str, Any]) -> float:
+    """Between two journal entries, by the machine's monotonic clock."""
+    return (int(later["__MONOTONIC_TIMESTAMP"]) - int(earlier["__MONOTONIC_TIMESTAMP"])) / 1e6
+
+
 async def test_both_units_pass_systemds_own_judgement(guest: Guest) -> None:
     for unit, options in (("tradeassist.service", ()), ("packaging/tradeassist.user.service", ("--user",))):
         # A typo in a directive is only a line on stderr, with exit code 0.
@@ -131,8 +137,7 @@ async def test_installed_as_the_readme_says_it_is_ready_tells_and_stops(guest: G
         started = await guest.properties()
         assert (started["ActiveState"], started["UnitFileState"]) == ("active", "enabled")
         starting = await journal.until("Starting tradeassist.service")
-        ready = await journal.until("Started tradeassist.service")
-        took_s = (int(ready["__MONOTONIC_TIMESTAMP"]) - int(starting["__MONOTONIC_TIMESTAMP"])) / 1e6
+        took_s = seconds_between(starting, await journal.until("Started tradeassist.service"))
         print(f"\nstart to READY: {took_s:.2f} s")
         assert took_s <= READY_WITHIN_S
         await world.slack.until(1)  # the URL came as a credential
@@ -163,6 +168,23 @@ async def test_settings_that_cannot_be_used_end_it_without_a_restart(guest: Gues
         assert (unit["ActiveState"], unit["ExecMainStatus"], unit["NRestarts"]) == ("failed", "78", "0")
 
 
+async def test_reload_waits_for_the_judgement_and_says_no_to_bad_rules(guest: Guest) -> None:
+    if (await guest.run("/opt/tradeassist/bin/tradeassist", "rules", "reload", "--help")).code:
+        pytest.skip("`tradeassist rules reload` is not there yet")
+    async with outside(guest):
+        await guest.sh(SERVER, folder=COPY)
+        await status_line(guest, "live, 1 symbol, 1 rule, 1 alert since the start")
+        await guest.write("/etc/tradeassist/rules.d/rules.yaml", RELOADED)
+        await guest.sh("systemctl reload tradeassist")
+        await status_line(guest, "live, 2 symbols, 2 rules, 1 alert since the start")
+        await guest.write("/etc/tradeassist/rules.d/rules.yaml", RELOADED.replace("price <", "prise <"))
+        answer = await guest.run("systemctl", "reload", "tradeassist")
+        assert answer.code == 1, answer
+        unit = await guest.properties()
+        assert (unit["ActiveState"], unit["SubState"], unit["NRestarts"]) == ("active", "running", "0")
+        await status_line(guest, "live, 2 symbols, 2 rules, 1 alert since the start")
+
+
 @pytest.mark.parametrize("how", ["block", "wait"])
 async def test_a_hung_loop_is_killed_and_comes_back_with_its_state(how: str, guest: Guest) -> None:
     async with outside(guest) as world, guest.journal() as journal:
@@ -175,12 +197,15 @@ async def test_a_hung_loop_is_killed_and_comes_back_with_its_state(how: str, gue
         await guest.write("/run/tradeassist/hang", how)
         if how == "wait":  # what it is about to be killed for is said before
             assert json.loads(str((await journal.until("watchdog.late"))["MESSAGE"]))["loops"] == ["engine"]
-        await journal.until(f"Watchdog timeout (limit {WATCHDOG_S}s)")
+        killed = await journal.until(f"Watchdog timeout (limit {WATCHDOG_S}s)")
         if how == "block":
             await journal.until("in filled_or_never")  # and where it hung is in the journal
-        await journal.until("daemon.ready")
+        ready = await journal.until("daemon.ready")
         await journal.until("feed.gap")
-        await journal.until('"state": "live"')
+        live = await journal.until('"state": "live"')
+        print(
+            f"\nkilled to READY: {seconds_between(killed, ready):.2f} s, to live: {seconds_between(killed, live):.2f} s"
+        )
         unit = await guest.properties()
         assert (unit["ActiveState"], unit["NRestarts"]) == ("active", "1")
         # The rule was firing and still is: the restart is no reason to say it again.
@@ -205,3 +230,32 @@ async def test_a_dead_schwab_and_a_dead_slack_do_not_kill_it(guest: Guest) -> No
         interval_s = int(unit["WatchdogUSec"].removesuffix("s"))
         now_us = int(float((await guest.sh("cat /proc/uptime")).split()[0]) * 1e6)
         assert (now_us - int(unit["WatchdogTimestampMonotonic"])) / 1e6 < interval_s
+
+
+async def test_the_users_own_service(guest: Guest) -> None:
+    async with outside(guest) as world:
+        await guest.sh("useradd --create-home trader")
+        await guest.sh(f"cp -r {COPY} /home/trader/tradeassist && chown -R trader: /home/trader")
+        number = (await guest.sh("id -u trader")).strip()
+        await guest.sh("loginctl enable-linger trader")
+        await guest.sh(f"systemctl start user@{number}")
+
+        async def typed(lines: str) -> str:
+            session = f"export HOME=/home/trader XDG_RUNTIME_DIR=/run/user/{number}\ncd ~/tradeassist\n"
+            command = ("runuser", "-u", "trader", "--", "bash", "-ec", session + lines)
+            return (await guest.run(*command)).ok()
+
+        secrets = f"base_url: '{world.schwab.base_url}', app_key: {APP_KEY}, app_secret: {APP_SECRET}"
+        settings = f"clock: market\nschwab: {{{secrets}}}\nchannels: {{slack: {{url: '{world.slack.url}'}}}}\n"
+        await guest.write("/home/trader/tradeassist/config.yaml", settings)
+        await typed("install -D -m 0600 -t ~/.config/tradeassist config.yaml")
+        await typed("install -D -m 0644 -t ~/.config/tradeassist/rules.d rules.d/*.yaml")
+        await typed("install -D -m 0600 -t ~/.local/state/tradeassist token.json")
+        await typed(USER)
+        await world.slack.until(1)
+        assert (await typed("systemctl --user is-active tradeassist")).strip() == "active"
+        # The command line of the same user finds the same state without being told.
+        assert json.loads(await typed("/opt/tradeassist/bin/tradeassist alerts --json"))[0]["rule"] == "at-once"
+        assert (await typed("ls ~/.config/tradeassist")).split() == ["config.yaml", "rules.d"]
+        await typed("systemctl --user stop tradeassist")
+        assert "Result=success" in await typed("systemctl --user show tradeassist")
