@@ -52,6 +52,7 @@ CREATE TABLE alerts (
     FOREIGN KEY (event_us, position) REFERENCES transitions (event_us, position)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX alerts_of_transition ON alerts (event_us, position);
+CREATE INDEX alerts_of_severity ON alerts (severity, event_us);
 
 CREATE TABLE deliveries (
     alert_id TEXT NOT NULL REFERENCES alerts (id), channel TEXT NOT NULL,
