@@ -45,7 +45,7 @@ class Mode:
 FULL = (
     Mode("saturated, 1 tick per message", 1, 0, 50_000, 3, 0.5, 80_000),
     Mode("saturated, 5 ticks per message", 5, 0, 50_000, 3, 0.35, 230_000),
-    Mode("paced, 1,000 ticks/s", 1, 1_000, 5_000, 3, 0.65),
+    Mode("paced, 1,000 ticks/s", 1, 1_000, 3_000, 5, 0.65),
 )
 QUICK = (
     Mode("saturated, 1 tick per message", 1, 0, 5_000, 1, 0.5, 80_000),
@@ -75,6 +75,9 @@ def _mode(run: Run, server: FeedServer, mode: Mode) -> list[Row]:
     for kind, name in NAMES.items():
         speed = median(one["ticks_per_s"] for one in found[kind])
         absolute = f"{median(cpu[kind]):.1f} us CPU per tick, {speed:,.0f} ticks/s"
+        if kind != "stock" and mode.rounds > 1:
+            each = [one / base for one, base in zip(cpu[kind], cpu["stock"], strict=True)]
+            absolute += f"; rounds {min(each):.2f} to {max(each):.2f}x"
         what = f"{mode.name}: {name}"
         if kind == "stock":
             rows.append(Row(PART, what, f"1x ({absolute})"))

@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.client import write_settings
 from bench.feed_server import FeedServer, feed_server
 from bench.measure import child, percentile
-from bench.result import Goal, Row, Run, judged
+from bench.result import Goal, Row, Run, judged, shown
 from bench.rules import busy, mixed
 
 PART = "latency"
@@ -59,20 +59,21 @@ def _decided(rate: int, waits_ms: list[float]) -> list[Row]:
     for percent, goals in ((50.0, P50_GOAL_MS), (99.0, P99_GOAL_MS), (99.9, {})):
         what, value = f"{rate:,} ticks/s: sent -> decided, p{percent:g}", percentile(waits_ms, percent)
         goal = goals.get(rate)
-        rows.append(judged(PART, what, value, Goal(goal, "ms")) if goal else Row(PART, what, f"{value:.3g} ms"))
+        rows.append(judged(PART, what, value, Goal(goal, "ms")) if goal else Row(PART, what, shown(value, "ms")))
     return rows
 
 
 def _handed(rate: int, handed_ms: list[float], bare_ms: list[float]) -> list[Row]:
-    what = f"{rate:,} ticks/s: decided -> handed to the channel"
+    what, count = f"{rate:,} ticks/s: decided -> handed to the channel", len(handed_ms)
     if not handed_ms:
         return [Row(PART, what, "no alert in so short a run")]
-    values = ", ".join(f"{percentile(handed_ms, percent):.3g}" for percent in (50, 99, 99.9))
-    bare = percentile(bare_ms, 50)
+    # A percentile takes at least one value beyond it.
+    known = [percent for percent in (50, 99, 99.9) if count * (100 - percent) >= 100]
+    values = [f"p{percent:g} {shown(percentile(handed_ms, percent), 'ms')}" for percent in known]
+    bare, p50 = percentile(bare_ms, 50), percentile(handed_ms, 50)
     return [
-        Row(PART, f"{what}, p50, p99, p99.9 of {len(handed_ms)} alerts", f"{values} ms"),
-        judged(PART, f"{what}, p50 against a bare COMMIT (FULL)", percentile(handed_ms, 50) / bare, Goal(2.5, "x"),
-               f"bare {bare:.3g} ms"),
+        Row(PART, f"{what}, {count:,} alerts", ", ".join([*values, f"longest {shown(max(handed_ms), 'ms')}"])),
+        judged(PART, f"{what}, p50 against a bare COMMIT (FULL)", p50 / bare, Goal(2.5, "x"), f"bare {bare:.3g} ms"),
     ]  # fmt: skip
 
 

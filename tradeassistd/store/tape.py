@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from tradeassistd.base.clock import Clock
@@ -16,11 +18,10 @@ from tradeassistd.store.directory import tape_path
 from tradeassistd.store.journal import put_meta
 from tradeassistd.store.tape_rows import EventRow, SymbolTable, TickRow, entries_of, event_row, fits_columns
 
-# An event written twice is the same event: a batch is tried again when it is not known whether it arrived.
-_INSERT_TICK = f"INSERT INTO ticks VALUES (?{', ?' * 10}) ON CONFLICT DO NOTHING"
-_INSERT_CLOCK = "INSERT INTO clock VALUES (?) ON CONFLICT DO NOTHING"
-_INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_INSERT_SYMBOL = "INSERT INTO symbols VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+ROWS_AT_ONCE_MAX = 2_048
+"""Of one statement. SQLite runs outside the interpreter's lock, and each time it comes back it waits for that lock, up
+to 5 ms while the engine is busy: row by row the tape would fall behind just when most happens. A power of two, so that any
+number of rows is a few statements out of a few that SQLite keeps ready."""
 _HOUR_US = 3_600 * US_PER_S
 
 
@@ -82,16 +83,39 @@ class Tape:
             else:
                 notes.append(event_row(event, begin_us))
         # A rollback takes them back too, so they stay unsaved until a commit is certain.
-        raw.executemany(_INSERT_SYMBOL, self._symbols.unsaved)
+        _insert(raw, "symbols", self._symbols.unsaved)
         before = raw.total_changes
         try:
-            raw.executemany(_INSERT_TICK, ticks)
+            _insert(raw, "ticks", ticks)
         except OverflowError:
             notes += _odd_ticks(events, ticks, begin_us)
-            raw.executemany(_INSERT_TICK, [row for row in ticks if fits_columns(row)])
-        raw.executemany(_INSERT_CLOCK, turns)
-        raw.executemany(_INSERT_EVENT, notes)
+            _insert(raw, "ticks", [row for row in ticks if fits_columns(row)])
+        _insert(raw, "clock", turns)
+        _insert(raw, "events", notes)
         return len(events) - (raw.total_changes - before)
+
+
+def _insert(raw: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Add the rows that are not there yet.
+
+    Raises OverflowError when a number fits no column; some of the rows may be stored then.
+    """
+    first, at_once = 0, ROWS_AT_ONCE_MAX
+    columns = len(rows[0]) if rows else 1
+    parameters_max = raw.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+    while first < len(rows):
+        while at_once > len(rows) - first or at_once * columns > parameters_max:
+            at_once //= 2
+        part = rows[first : first + at_once]
+        raw.execute(_statement(table, columns, at_once), [*chain.from_iterable(part)])
+        first += at_once
+
+
+@cache
+def _statement(table: str, columns: int, rows: int) -> str:
+    # An event written twice is the same event: a batch is tried again when it is not known whether it arrived.
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)} ON CONFLICT DO NOTHING"
 
 
 def _odd_ticks(events: Sequence[Event], rows: Sequence[TickRow], begin_us: int) -> list[EventRow]:
