@@ -20,8 +20,8 @@ from tradeassistd.store.tape_rows import EventRow, SymbolTable, TickRow, entries
 
 ROWS_AT_ONCE_MAX = 2_048
 """Of one statement. SQLite runs outside the interpreter's lock, and each time it comes back it waits for that lock, up
-to 5 ms while the engine is busy: row by row the tape would fall behind just when most happens. A power of two, so that any
-number of rows is a few statements out of a few that SQLite keeps ready."""
+to 5 ms while the engine is busy: row by row the tape would fall behind just when most happens. A power of two, so that
+any number of rows is a few statements out of a few that SQLite keeps ready."""
 _HOUR_US = 3_600 * US_PER_S
 
 
