@@ -7,6 +7,7 @@ that went away wait on the shelf for the same rule and condition to come back (a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 from tradeassistd.engine.machine import Machine
 from tradeassistd.engine.rule import RuleSet
@@ -31,9 +32,9 @@ class Roster:
         """Who reads a look-back, which moves each second."""
         self.shelf: Shelf = {}
 
-    @property
+    @cached_property
     def wanted(self) -> tuple[str, ...]:
-        """Every symbol some rule reads."""
+        """Every symbol some rule reads; the feed asks with every frame."""
         return tuple(sorted({symbol for machine in self.machines for symbol in (machine.symbol, *machine.reads)}))
 
     def restore(self, states: Iterable[RuleState]) -> None:
