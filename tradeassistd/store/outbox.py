@@ -72,9 +72,9 @@ def select_open(raw: sqlite3.Connection, channel: str | None, limit: int) -> lis
     columns = ", ".join(f"d.{column}" for column in _DELIVERY_COLUMNS.split(", "))
     rows = raw.execute(
         f"""{_SELECT_ALERT}, {columns} {_JOIN} JOIN deliveries d ON d.alert_id = a.id
-            WHERE d.state IN ({_OPEN}) AND (?1 IS NULL OR d.channel = ?1)
-            ORDER BY {_RANK}, d.created_us, d.alert_id LIMIT ?2""",
-        (channel, limit),
+            WHERE d.state IN ({_OPEN}) AND (:channel IS NULL OR d.channel = :channel)
+            ORDER BY {_RANK}, d.created_us, d.alert_id LIMIT :most""",
+        {"channel": channel, "most": limit},
     )
     return [(_delivery(row[20:]), _alert(row[:20])) for row in rows]
 
@@ -124,8 +124,9 @@ def select_transitions(raw: sqlite3.Connection, *, since_us: int, until_us: int,
     """Transitions in the order they happened, of one rule or (empty) of all."""
     rows = raw.execute(
         f"""SELECT {_TRANSITION_COLUMNS} FROM transitions
-            WHERE event_us >= ?1 AND event_us <= ?2 AND (?3 = '' OR rule_id = ?3) ORDER BY event_us, position""",
-        (since_us, until_us, rule),
+            WHERE event_us >= :since AND event_us <= :until AND (:rule = '' OR rule_id = :rule)
+            ORDER BY event_us, position""",
+        {"since": since_us, "until": until_us, "rule": rule},
     )
     return [_transition(row) for row in rows]
 
