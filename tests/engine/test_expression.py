@@ -47,7 +47,8 @@ def conditions(depth: int) -> list[Expression]:
     if depth == 0:
         sides: list[Expression] = [PRICE, Negative(ONE), Arithmetic("+", PRICE, ONE)]
         made: list[Expression] = [Compare(op, a, b) for op, a, b in product(("<", "<="), sides, sides)]
-        made += [Cross("crosses", a, b) for a, b in product(sides, ((PRICE,), (PRICE, ONE), (ONE, PRICE)))]
+        bounds: list[tuple[Expression, ...]] = [(PRICE,), (PRICE, ONE), (ONE, PRICE)]
+        made += [Cross("crosses", a, b) for a, b in product(sides, bounds)]
         made += [InRange(op, PRICE, a, b) for op, a, b in product(("inside", "exits"), sides, sides)]
         return made
     inner = conditions(depth - 1)
