@@ -6,7 +6,7 @@ BIN := .venv/bin
 TEST ?= $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench pictures lock clean
+.PHONY: demo test check bench pictures calendar lock clean
 
 demo: .venv/.run
 	@$(BIN)/tradeassist demo
@@ -25,6 +25,14 @@ bench: .venv/.dev
 # Draws docs/demo.svg and docs/top.svg from a real run.
 pictures: .venv/.run
 	$(BIN)/python docs/pictures.py
+
+# Makes the table of holidays and half days anew, with a library that neither the daemon nor the tests need.
+calendar: build/calendar/.made
+	build/calendar/bin/python -W ignore docs/make_calendar.py
+
+build/calendar/.made: Makefile
+	$(PYTHON) -m venv build/calendar
+	build/calendar/bin/python -m pip --disable-pip-version-check --quiet install pandas-market-calendars==5.5.0 && touch $@
 
 .venv/.made:
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found: install python3 and python3-venv"; exit 1; }

@@ -19,6 +19,23 @@ class InstrumentClass(StrEnum):
     FUTURE = "future"
 
 
+class Market(StrEnum):
+    """Where an instrument trades, as far as hours and holidays differ: the columns of calendar.csv, and `other`."""
+
+    NYSE = "nyse"
+    """US stocks, and the indices and breadth figures made from them."""
+    VIX = "vix"
+    """$VIX, which follows Cboe's options and their overnight session."""
+    EQUITY_INDEX = "equity_index"
+    ENERGY = "energy"
+    METALS = "metals"
+    RATES = "rates"
+    FX = "fx"
+    GRAINS = "grains"
+    OTHER = "other"
+    """A future of a root that the catalogue does not know: it keeps the days of the equity index futures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """Facts of one symbol. `tick_size` is a scaled price; `root` of `/ESZ26` is `/ES`, else the symbol itself."""
@@ -27,6 +44,13 @@ class Instrument:
     kind: InstrumentClass
     root: str
     tick_size: int
+
+    @property
+    def market(self) -> Market:
+        """Where it trades: of a future by its root."""
+        if self.kind is InstrumentClass.FUTURE:
+            return _FUTURE_MARKETS.get(self.root, Market.OTHER)
+        return Market.VIX if self.symbol == "$VIX" else Market.NYSE
 
     @property
     def has_volume(self) -> bool:
@@ -53,6 +77,18 @@ _FUTURE_TICKS = {
     "/CL": "0.01", "/MCL": "0.01", "/GC": "0.1", "/MGC": "0.1", "/SI": "0.005", "/HG": "0.0005", "/NG": "0.001",
     "/ZB": "0.03125", "/ZN": "0.015625", "/ZF": "0.0078125", "/ZT": "0.00390625", "/HO": "0.0001", "/BZ": "0.01",
 }  # fmt: skip
+_FUTURE_MARKETS = {
+    root: market
+    for market, roots in {
+        Market.EQUITY_INDEX: "/ES /NQ /RTY /YM /MES /MNQ /M2K /MYM /EMD /NKD",
+        Market.ENERGY: "/CL /MCL /QM /NG /QG /MNG /HO /RB /BZ",
+        Market.METALS: "/GC /MGC /QO /SI /SIL /QI /HG /MHG /QC /PL /PA",
+        Market.RATES: "/ZB /UB /ZN /TN /ZF /ZT /Z3N /ZQ /SR1 /SR3 /GE",
+        Market.FX: "/6A /6B /6C /6E /6J /6M /6N /6S /E7 /J7 /M6A /M6B /M6E /MCD /MJY /MSF",
+        Market.GRAINS: "/ZC /ZS /ZW /KE /ZL /ZM /ZO /ZR /XC /XK /XW",
+    }.items()
+    for root in roots.split()
+}
 _CONTRACT = re.compile(r"(/[A-Z0-9]+?)([FGHJKMNQUVXZ]\d{2})?$")
 _SYMBOL = re.compile(r"/[A-Z0-9]{1,6}|\$[A-Z0-9]{1,12}|[A-Z][A-Z0-9]{0,7}(/[A-Z]{1,3})?")
 
