@@ -41,6 +41,13 @@ def test_every_recorded_level_one_frame_is_read_as_it_is() -> None:
     assert seen > 5
 
 
+def test_the_extremes_of_the_year_are_fields_of_stocks_alone() -> None:
+    items = {"key": "/ES", "19": 1.5, "20": 2.5, "year_high": 3.5, "contract": "x", "34": "/ESZ26"}
+    future, stock = (FrameDecoder().decode(frame(one, items)).frame.changes[0] for one in (FUTURES, EQUITIES))
+    assert (future.year_high, future.year_low, future.contract) == (None, None, "/ESZ26")
+    assert (stock.year_high, stock.year_low, stock.contract) == (1.5, 2.5, None)
+
+
 def test_one_odd_field_costs_only_itself() -> None:
     decoded = FrameDecoder().decode(frame(EQUITIES, {"key": "SPY", "1": "n/a", "2": 10.5}, {"key": "QQQ", "3": 4}))
     assert [(one.symbol, one.bid, one.ask, one.last) for one in decoded.frame.changes] == [

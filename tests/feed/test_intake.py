@@ -101,6 +101,28 @@ def test_slow_facts_follow_their_tick_and_only_when_they_move() -> None:
     assert len(facts) == 1 and facts[0].prev_close == 950_000_000
 
 
+def test_the_extremes_of_the_year_come_with_the_facts_and_a_zero_is_none_yet() -> None:
+    frames = [
+        Frame(T0, [Change("SPY", last=10, year_high=12.5, year_low=8)]),
+        Frame(T0 + 1, [Change("SPY", year_low=0)]),
+    ]
+    facts = [event for event in feed(intake(), *frames) if isinstance(event, Facts)]
+    assert [(one.year_high, one.year_low) for one in facts] == [(1_250_000_000, 800_000_000), (1_250_000_000, None)]
+
+
+def test_slow_values_come_before_an_image_and_a_new_contract_and_after_any_other_row() -> None:
+    events = feed(
+        intake(),
+        Frame(T0, [Change("/ES", last=10, high=11, contract="/ESZ26")]),
+        Frame(T0 + 1, [Change("/ES", last=12, high=12)]),
+        Frame(T0 + 2, [Change("/ES", last=12, high=13, contract="/ESZ26")]),
+        Frame(T0 + 3, [Change("/ES", last=15, contract="/ESH27")]),
+    )
+    kinds = [type(event) for event in events if isinstance(event, Facts | Tick)]
+    assert kinds == [Facts, Tick, Tick, Facts, Tick, Facts, Facts, Tick]
+    assert [event.contract for event in events if isinstance(event, Facts)] == ["/ESZ26"] * 3 + ["/ESH27"]
+
+
 def test_a_key_that_is_no_symbol_is_left_out() -> None:
     assert not [
         event for event in feed(intake(), Frame(T0, [Change("not a symbol", last=1)])) if isinstance(event, Tick)

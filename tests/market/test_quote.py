@@ -18,7 +18,7 @@ SYMBOLS = st.sampled_from(["SPY", "/ES", "$SPX", "$TICK"])
 PRICES, SIZES, TIMES = st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)
 NAMES = {"last": PRICES, "bid": PRICES, "ask": PRICES, "bid_size": SIZES, "ask_size": SIZES,
          "volume": st.integers(0, 9), "trade_ms": TIMES, "quote_ms": TIMES, "delayed": st.booleans(),
-         "open": PRICES, "high": PRICES, "low": PRICES, "prev_close": PRICES,
+         "open": PRICES, "high": PRICES, "low": PRICES, "prev_close": PRICES, "year_high": PRICES, "year_low": PRICES,
          "status": st.sampled_from(["Normal", "Halted"]), "contract": st.just("/ESZ26")}  # fmt: skip
 CHANGES = st.lists(st.fixed_dictionaries({}, optional=NAMES), min_size=1, max_size=25)
 
@@ -87,16 +87,17 @@ def test_an_index_is_sampled_at_a_new_value_or_a_new_trade_time(symbol: str, cha
 @given(SYMBOLS, CHANGES)
 def test_slow_facts_hold_their_last_word_and_say_when_they_move(symbol: str, changes: list[dict[str, Any]]) -> None:
     quote, zero = Quote(symbol), instrument_of(symbol).zero_is_a_price
-    before: tuple[object, ...] = (None, None, None, None, "", "")
+    before: tuple[object, ...] = (None, None, None, None, None, None, "", "")
     for count, change in enumerate(changes, 1):
         moved = quote.merge_facts(Change(symbol, **change))
         facts = quote.facts
         expected = []
-        for name in ("open", "high", "low", "prev_close"):
+        for name in ("open", "high", "low", "prev_close", "year_high", "year_low"):
             value = last_word(changes[:count], name)
             expected.append(value * PRICE_SCALE if value or (zero and value is not None) else None)
         now = (*expected, last_word(changes[:count], "status") or "", last_word(changes[:count], "contract") or "")
-        assert (facts.open, facts.high, facts.low, facts.prev_close, facts.status, facts.contract) == now
+        held = (facts.open, facts.high, facts.low, facts.prev_close, facts.year_high, facts.year_low)
+        assert (*held, facts.status, facts.contract) == now
         assert moved is (now != before)
         before = now
 

@@ -22,7 +22,8 @@ EQUITIES, FUTURES = "LEVELONE_EQUITIES", "LEVELONE_FUTURES"
 FIELDS: dict[str, dict[str, str]] = {
     EQUITIES: {
         "bid": "1", "ask": "2", "last": "3", "bid_size": "4", "ask_size": "5", "volume": "8", "high": "10",
-        "low": "11", "prev_close": "12", "open": "17", "status": "32", "quote_ms": "34", "trade_ms": "35",
+        "low": "11", "prev_close": "12", "open": "17", "year_high": "19", "year_low": "20", "status": "32",
+        "quote_ms": "34", "trade_ms": "35",
     },
     FUTURES: {
         "bid": "1", "ask": "2", "last": "3", "bid_size": "4", "ask_size": "5", "volume": "8", "quote_ms": "10",
@@ -32,7 +33,8 @@ FIELDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Per service: what we read, and Schwab's number for it."""
 _TEXTS = ("status", "contract")
-_NEVER_SENT = "-"
+_NOT_EVERYWHERE = ("contract", "year_high", "year_low")
+"""What one service has and another has not; a name that none sends keeps them apart there."""
 NUMBER_MAX = 1e18
 TIME_DIGITS_MAX = 15
 
@@ -74,7 +76,7 @@ class Decoded:
 
 def _item_type(service: str) -> type[Change]:
     """`Change` as that service writes it, so that no item is copied."""
-    names = {"symbol": "key", "contract": _NEVER_SENT, **FIELDS[service]}
+    names = {"symbol": "key", **{name: f"-{name}" for name in _NOT_EVERYWHERE}, **FIELDS[service]}
     fields: list[tuple[str, Any, Any]] = [
         (name, str | None if name in _TEXTS else float | None, None) for name in names if name != "symbol"
     ]

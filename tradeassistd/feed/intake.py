@@ -13,7 +13,7 @@ from tradeassistd.engine.events import ClockTurn, Connection, Event, Facts, Gap,
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.queue import ConnectionChange
 from tradeassistd.market.instrument import is_symbol
-from tradeassistd.market.quote import Quote
+from tradeassistd.market.quote import DayFacts, Quote
 
 TURNS_MAX = 4 * 86_400
 """A longer jump of market time passes without a clock event a second: only its last second is told."""
@@ -63,11 +63,14 @@ class Intake:
             quote = self._quote(change.symbol)
             if quote is None:
                 continue
+            # Slow values come before an image, for it is judged beside them, and before the first row of another
+            # contract, which must not be taken for one of the old. Else after: a new high is one beside the old.
+            first = quote.awaits_image or change.contract not in (None, quote.facts.contract)
+            if first and quote.merge_facts(change):
+                yield self._facts(change.symbol, quote.facts)
             yield quote.merge(self._events.next_us(), change)
-            if quote.merge_facts(change):
-                facts = quote.facts
-                yield Facts(self._events.next_us(), change.symbol, facts.open, facts.high, facts.low,
-                            facts.prev_close, facts.status, facts.contract)  # fmt: skip
+            if not first and quote.merge_facts(change):
+                yield self._facts(change.symbol, quote.facts)
         # A turn put in by the clock carries nothing: a mute line is not known to be quiet.
         if not self._gap_reason and (frame.header_ms or frame.changes):
             self._known_us = self._clock.now_us()
@@ -113,6 +116,10 @@ class Intake:
         reason, self._gap_reason = self._gap_reason, ""
         now_us = self._clock.now_us()
         return Gap(self._events.next_us(), self._known_us, max(now_us, self._known_us), reason)
+
+    def _facts(self, symbol: str, facts: DayFacts) -> Facts:
+        return Facts(self._events.next_us(), symbol, facts.open, facts.high, facts.low, facts.prev_close,
+                     facts.status, facts.contract, facts.year_high, facts.year_low)  # fmt: skip
 
     def _quote(self, symbol: str) -> Quote | None:
         quote = self._quotes.get(symbol)

@@ -6,7 +6,7 @@ pre-market frames show them). `None` in a change means: not sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -18,6 +18,7 @@ from tradeassistd.market.tick import Field, Tick
 _LAST, _BID, _ASK, _VOLUME = int(Field.LAST), int(Field.BID), int(Field.ASK), int(Field.VOLUME)
 _BID_SIZE, _ASK_SIZE = int(Field.BID_SIZE), int(Field.ASK_SIZE)
 _TRADE, _IMAGE, _DELAYED = int(Field.TRADE), int(Field.IMAGE), int(Field.DELAYED)
+_FACT_PRICES = ("open", "high", "low", "prev_close", "year_high", "year_low")
 
 
 class Change(msgspec.Struct, gc=False):
@@ -39,6 +40,8 @@ class Change(msgspec.Struct, gc=False):
     prev_close: float | None = None
     status: str | None = None
     contract: str | None = None
+    year_high: float | None = None
+    year_low: float | None = None
 
 
 @dataclass(slots=True)
@@ -51,6 +54,9 @@ class DayFacts:
     prev_close: int | None = None
     status: str = ""
     contract: str = ""
+    year_high: int | None = None
+    """Extremes of the last 52 weeks; futures have none."""
+    year_low: int | None = None
 
 
 class Quote:
@@ -73,6 +79,11 @@ class Quote:
         self._trade_ms: int | None = None
         self._quote_ms: int | None = None
         self._delayed = False
+
+    @property
+    def awaits_image(self) -> bool:
+        """Whether the next change is the full image."""
+        return self._fresh
 
     def merge(self, event_us: int, change: Change) -> Tick:
         """Take one change; the first on a connection is the full image. Gives the tick it makes."""
@@ -110,24 +121,21 @@ class Quote:
         """Take the slow values of a change; whether any of them moved."""
         if (
             change.open is None and change.high is None and change.low is None and change.prev_close is None
-            and change.status is None and change.contract is None
+            and change.status is None and change.contract is None and change.year_high is None
+            and change.year_low is None
         ):  # fmt: skip
             return False  # nearly always
         facts = self.facts
-        before = (facts.open, facts.high, facts.low, facts.prev_close, facts.status, facts.contract)
-        if change.open is not None:
-            facts.open = self._price(change.open)
-        if change.high is not None:
-            facts.high = self._price(change.high)
-        if change.low is not None:
-            facts.low = self._price(change.low)
-        if change.prev_close is not None:
-            facts.prev_close = self._price(change.prev_close)
+        before = replace(facts)
+        for name in _FACT_PRICES:
+            value: float | None = getattr(change, name)
+            if value is not None:
+                setattr(facts, name, self._price(value))
         if change.status is not None:
             facts.status = change.status
         if change.contract is not None:
             facts.contract = change.contract
-        return before != (facts.open, facts.high, facts.low, facts.prev_close, facts.status, facts.contract)
+        return before != facts
 
     def _merge_quote(self, change: Change) -> int:
         changed = 0
