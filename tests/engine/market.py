@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.engine import Engine
-from tradeassistd.engine.events import ClockTurn, Connection, Event, Gap, RulesSwap, Start
+from tradeassistd.engine.events import Ack, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
 from tradeassistd.engine.expression import (
     Call,
     Combine,
@@ -119,6 +119,22 @@ class Market:
         self.reloads += 1
         self.engine.offer(RuleSet(rules, f"reload {self.reloads}"))
         return self._take(RulesSwap(self._next(), f"reload {self.reloads}"))
+
+    def acknowledge(self, rule_id: str, symbol: str = "") -> list[Transition]:
+        return self._take(Ack(self._next(), rule_id, symbol))
+
+    def facts(self, symbol: str, *, status: str = "", contract: str = "", **prices: str) -> list[Transition]:
+        """Slow values of the day: open, high, low, prev_close, year_high, year_low."""
+        values = {name: price_from_text(text) for name, text in prices.items()}
+        return self._take(Facts(self._next(), symbol, status=status, contract=contract, **values))
+
+    def until(self, clock: str) -> list[Transition]:
+        """Whole seconds pass up to `HH:MM:SS` New York of the same day, standard time."""
+        day_us = MONDAY_RTH_US - 10 * 3600 * US_PER_S
+        day_us += (self.now_us - day_us) // (86_400 * US_PER_S) * 86_400 * US_PER_S
+        hours, minutes, seconds = (int(part) for part in clock.split(":"))
+        wanted_us = day_us + (hours * 3600 + minutes * 60 + seconds) * US_PER_S
+        return self.wait((wanted_us - self.now_us // US_PER_S * US_PER_S) // US_PER_S)
 
     def kinds(self) -> list[str]:
         return [one.kind.value for one in self.all]

@@ -131,7 +131,7 @@ def test_a_window_that_holds_a_gap_is_unknown_and_only_whole_bars_follow_it(
         market.trade("SPY", str(price), after_s=20)
         start_us = market.now_us // (60 * US_PER_S) * 60 * US_PER_S
         whole = [close for begin_us, close in closes.items() if gap_end_us <= begin_us < start_us]
-        leaf.look()
+        leaf.look(market.now_us)
         assert leaf.left == (Fraction(sum(whole[-2:]), 2) * 10**8 if len(whole) >= 2 else None)
         closes[start_us] = price
 
@@ -155,6 +155,6 @@ def test_a_late_trade_changes_no_bar_that_has_closed(path: list[tuple[int, int, 
         minute_us = (market.now_us - late_s * US_PER_S) // (60 * US_PER_S) * 60 * US_PER_S
         if not closed or minute_us > closed[-1]:
             traded.setdefault(minute_us, []).append(price)
-        leaf.look()
+        leaf.look(market.now_us)
         assert leaf.left == last_close
     assert closed == sorted(set(closed))

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.market import Market
-from tradeassistd.engine.compile import Compiler, natural
+from tradeassistd.engine.compile import Compiler
 from tradeassistd.engine.expression import Attribute, Compare, Expression, Name, Number
 from tradeassistd.engine.functions import PRICE, RATIO, VOLUME, Unit
 from tradeassistd.engine.leaves import Leaf
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
+from tradeassistd.engine.values import natural
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.tick import Field
 from tradeassistd.rules.grammar import parse
@@ -30,7 +31,7 @@ def market_of(text: str, symbol: str = "/ES") -> Market:
 
 def leaf_of(market: Market) -> Leaf:
     (leaf,) = market.engine.machines[0]._leaves
-    leaf.look()
+    leaf.look(market.now_us)
     return leaf
 
 

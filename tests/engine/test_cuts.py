@@ -232,15 +232,15 @@ def test_an_alert_s_id_is_made_of_rule_condition_symbol_level_and_event_time_alo
     ]
     assert len({fired.alert_id, *(one.alert_id for one in others)}) == 6
     alerts = {kind for kind in Kind if Transition(1, "r", "SPY", 0, "", kind, State.OK).is_alert}
-    assert alerts == {Kind.FIRED, Kind.MISSED, Kind.TOLD}
+    assert alerts == {Kind.FIRED, Kind.MISSED, Kind.TOLD, Kind.REMINDED}
 
 
 def test_the_fingerprint_follows_the_condition_and_when_it_is_judged_and_nothing_else() -> None:
     base = rule("price > 100")
     same = [rule("(price) > 100.0"), rule("price > 100", cooldown_s=99, severity="info", mode="shadow", session="rth")]
     other = [rule("price >= 100"), rule("price > 100.01"), rule("price > 100", evaluate=Evaluate("5m"))]
-    assert {one.fingerprint for one in same} == {base.fingerprint}
-    assert len({base.fingerprint, *(one.fingerprint for one in other)}) == 4
+    assert {one.fingerprint("SPY") for one in same} == {base.fingerprint("SPY")}
+    assert len({base.fingerprint("SPY"), *(one.fingerprint("SPY") for one in other)}) == 4
 
 
 def test_states_are_given_once_and_as_copies() -> None:

@@ -14,11 +14,10 @@ from tests.engine.market import MONDAY_RTH_US, Market
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.describe import Leg, Standing, describe
 from tradeassistd.engine.engine import Engine
-from tradeassistd.engine.functions import FUNCTIONS
+from tradeassistd.engine.functions import FUNCTIONS, Function
 from tradeassistd.engine.rule import Evaluate, Rule, RuleSet
 from tradeassistd.engine.symbols import SymbolState
 from tradeassistd.engine.transition import Kind
-from tradeassistd.engine.unknown import bars_needed
 from tradeassistd.market.price import price_from_text
 from tradeassistd.rules.grammar import parse
 
@@ -231,18 +230,30 @@ def test_pending_shows_when_it_will_fire() -> None:
     assert (one.state, one.due_us) == ("pending", one.since_us + 30 * US_PER_S)
 
 
-def test_every_bar_function_says_in_the_table_how_many_bars_it_needs() -> None:
-    for function in FUNCTIONS.values():
-        if not function.reads_bars:
-            continue
-        arguments = ", ".join({"SERIES": "close", "COUNT": "4", "INTERVAL": "1m"}[arg.name] for arg in function.args)
-        market = watched(f"{function.name}({arguments}) > 1")
-        needed = bars_needed(function.name, 4)
-        for seen in range(needed):
-            assert leaf(market).why == f"warming: {seen} of {needed} bars of 1m"
-            market.trade("SPY", "100")
-            market.wait(65)
-        assert leaf(market).outcome is not None
+WRITTEN = {"SERIES": "close", "COUNT": "4", "NUMBER": "2", "INTERVAL": "1m"}
+BAR_FUNCTIONS = [
+    (function, part)
+    for function in FUNCTIONS.values()
+    if function.reads_bars and function.name != "rvol"
+    for part in function.parts or [""]
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "part"), BAR_FUNCTIONS, ids=[f"{function.name} {part}" for function, part in BAR_FUNCTIONS]
+)
+def test_every_bar_function_says_in_the_table_how_many_bars_it_needs(function: Function, part: str) -> None:
+    counts = (2, 4, 3) if function.name == "macd" else (4,)
+    written = iter(map(str, counts))
+    arguments = ", ".join(next(written) if arg.name == "COUNT" else WRITTEN[arg.name] for arg in function.args)
+    text = f"{function.name}({arguments})" + (f".{part}" if part else "")
+    market = watched(f"{text} > 1")
+    needed = function.bars_needed(counts, part)
+    for seen in range(needed):
+        assert leaf(market).why == f"warming: {seen} of {needed} bars of 1m"
+        market.trade("SPY", str(100 + seen % 2))
+        market.wait(65)
+    assert leaf(market).outcome is not None
 
 
 # --- laws ------------------------------------------------------------------------------------------------------------
@@ -258,6 +269,12 @@ RULES = (
     rule("pct_change(price, 5s) > 1%", "fast", symbols=("SPY", "$VIX")),
     rule("close(1m) crosses_below ema(close, 2, 1m)[1]", "at close", evaluate=Evaluate("1m")),
     rule("price crosses_above 100", "price at close", evaluate=Evaluate("1m")),
+    rule("price reaches any [98, 102]", "reached"),
+    rule("seq(price crosses_above 100, price crosses_below 99, price reaches 101, within=5m)", "in order"),
+    rule("count(price crosses 100, 1m) >= 2 and streak(price > 98, 1m) >= 1", "counted", at_load="fire"),
+    rule("price crosses_above day.high or price crosses_below lowest(price, 5s)", "extremes"),
+    rule("price > vwap() or close(1m, live) > highest(close, 2, 1m, live)[1]", "average of the day", stale_after_s=40),
+    rule("price > opening_range(1m).high or halted or net_pct > 1%", "of the day", clear_when=parse("price < 98")),
 )
 STEPS = st.lists(
     st.one_of(
@@ -306,9 +323,11 @@ class Story:
 # The moments at which a look could do harm: a value that is not judged yet, and a cut that nobody has looked across.
 @example([("trade", 97), ("wait", 70), ("trade", 103), ("wait", 70)])
 @example([("trade", 97), ("cut", 5), ("quote", 97), ("trade", 103)])
+@example([("trade", 97), ("wait", 70), ("trade", 99), ("wait", 70), ("trade", 103), ("trade", 98), ("trade", 102)])
 @given(STEPS)
 def test_describing_at_any_moment_changes_no_later_transition(steps: list[tuple[str, int]]) -> None:
-    seen, unseen = Story(Market(RULES)), Story(Market(RULES))
+    # From just before the opening on, so that what belongs to the session becomes known.
+    seen, unseen = (Story(Market(RULES, now_us=MONDAY_RTH_US - 1830 * US_PER_S)) for _ in range(2))
     for step in steps:
         for one in RULES:
             first, again = describe(seen.market.engine, one.id), describe(seen.market.engine, one.id)

@@ -18,7 +18,7 @@ from tradeassistd.rules.grammar import parse
 
 
 def rule(name: str, text: str, *, symbols: tuple[str, ...] = ("SPY",), close: str = "", **fields: Any) -> Rule:
-    return Rule(name, symbols, parse(text), Evaluate(close), **{"cooldown_s": 0, "at_load": "fire", **fields})
+    return Rule(name, symbols, parse(text), evaluate=Evaluate(close), **{"cooldown_s": 0, "at_load": "fire", **fields})
 
 
 def told(market: Market) -> list[tuple[str, str, str]]:

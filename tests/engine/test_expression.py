@@ -24,7 +24,8 @@ from tradeassistd.engine.expression import (
     Other,
     render,
 )
-from tradeassistd.rules.grammar import children, parse
+from tradeassistd.engine.walk import parts
+from tradeassistd.rules.grammar import parse
 
 PRICE, ONE = Name("price"), Number(Fraction(1))
 
@@ -53,7 +54,7 @@ def conditions(depth: int) -> list[Expression]:
         return made
     inner = conditions(depth - 1)
     few = inner[::5][:12]
-    made = [*inner, *(Not(one) for one in few), *(Combine(op, (one,)) for op, one in product(("and", "or"), few))]
+    made = [*inner, *(Not(one) for one in few)]
     made += [Combine(op, pair) for op, pair in product(("and", "or"), product(few, few))]
     made += [Combine("and", (few[0], few[1], few[2]))]
     return made
@@ -106,12 +107,6 @@ def test_brackets_stand_only_where_they_must(text: str, canonical: str) -> None:
     assert render(parse(text)) == canonical
 
 
-def test_a_list_of_one_says_which_list_it_was() -> None:
-    condition = Compare(">", PRICE, ONE)
-    assert render(Combine("and", (condition,))) == "and(price > 1)"
-    assert render(Combine("or", (condition,))) == "or(price > 1)"
-
-
 def _other_below_a_suffix(tree: Expression) -> bool:
     return any(isinstance(node, Index | Attribute) and isinstance(node.base, Other) for node in _nodes(tree))
 
@@ -121,4 +116,4 @@ def _has_lone_item(tree: Expression) -> bool:
 
 
 def _nodes(tree: Expression) -> list[Expression]:
-    return [tree, *(below for child in children(tree) for below in _nodes(child))]
+    return [tree, *(below for child in parts(tree) for below in _nodes(child))]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.engine.market import Market, crosses, either, every, number, price_is
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.expression import Compare, Cross, InRange, Name, Not, Other
-from tradeassistd.engine.leaves import kleene_all, kleene_any
+from tradeassistd.engine.kleene import kleene_all, kleene_any
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.transition import Kind, RuleState, State
 
@@ -291,7 +291,7 @@ def test_while_cut_off_nothing_is_known_and_a_state_found_changed_is_late(before
     market = run(price_is(">", str(LEVEL)), before, at_load="fire")
     count = len(market.all)
     market.drop()
-    market.engine.machines[0]._leaves[0].look()
+    market.engine.machines[0]._leaves[0].look(market.now_us)
     assert market.engine.machines[0]._leaves[0].outcome() == (None, None)
     market.resume()
     assert len(market.all) == count

@@ -48,7 +48,7 @@ def test_a_state_that_is_true_at_its_first_judging_is_told_only_when_the_rule_sa
 
 
 def test_with_a_stored_state_the_first_judging_is_a_rise_like_any_other_and_late() -> None:
-    stored = RuleState("r", "SPY", 0, rule("price > 100").fingerprint, judged_us=5)
+    stored = RuleState("r", "SPY", 0, rule("price > 100").fingerprint("SPY"), judged_us=5)
     market = Market((rule("price > 100"),), states=(stored,))
     market.image("SPY", "101")
     assert story(market) == [("fired", "", True)]
@@ -59,7 +59,9 @@ def test_with_a_stored_state_the_first_judging_is_a_rise_like_any_other_and_late
     [("99", [("cleared", "", True)]), ("101", [])],
 )
 def test_a_stored_firing_goes_on_or_is_cleared_late(first: str, then: list[tuple[str, str, bool]]) -> None:
-    stored = RuleState("r", "SPY", 0, rule("price > 100").fingerprint, State.FIRING, judged_us=5, since_us=4, told_us=4)
+    stored = RuleState(
+        "r", "SPY", 0, rule("price > 100").fingerprint("SPY"), State.FIRING, judged_us=5, since_us=4, told_us=4
+    )
     market = Market((rule("price > 100"),), states=(stored,))
     market.image("SPY", first)
     assert story(market) == then
@@ -69,10 +71,10 @@ def test_a_stored_firing_goes_on_or_is_cleared_late(first: str, then: list[tuple
     "stored",
     [
         RuleState("r", "SPY", 0, "another condition", State.FIRING, judged_us=5),
-        RuleState("r", "QQQ", 0, rule("price > 100").fingerprint, State.FIRING, judged_us=5),
-        RuleState("other", "SPY", 0, rule("price > 100").fingerprint, State.FIRING, judged_us=5),
-        RuleState("r", "SPY", 1, rule("price > 100").fingerprint, State.FIRING, judged_us=5),
-        RuleState("r", "SPY", 0, rule("price > 100").fingerprint, State.FIRING, judged_us=5, sides=[1]),
+        RuleState("r", "QQQ", 0, rule("price > 100").fingerprint("SPY"), State.FIRING, judged_us=5),
+        RuleState("other", "SPY", 0, rule("price > 100").fingerprint("SPY"), State.FIRING, judged_us=5),
+        RuleState("r", "SPY", 1, rule("price > 100").fingerprint("SPY"), State.FIRING, judged_us=5),
+        RuleState("r", "SPY", 0, rule("price > 100").fingerprint("SPY"), State.FIRING, judged_us=5, sides=[1]),
     ],
 )
 def test_a_stored_state_of_something_else_means_nothing(stored: RuleState) -> None:
@@ -83,7 +85,7 @@ def test_a_stored_state_of_something_else_means_nothing(stored: RuleState) -> No
 
 
 def test_the_engine_leaves_the_states_of_the_start_event_as_they_are_on_the_tape() -> None:
-    fingerprint = rule("price crosses 100").fingerprint
+    fingerprint = rule("price crosses 100").fingerprint("SPY")
     stored = RuleState("r", "SPY", 0, fingerprint, judged_us=5, sides=[-1])
     market = Market((rule("price crosses 100"),), states=(stored,))
     market.image("SPY", "101")

@@ -279,15 +279,3 @@ def test_a_last_trade_outside_the_session_spoils_no_bar_of_it() -> None:
     fed.trade(OPEN_US)
     fed.clock(OPEN_US + 9 * MINUTE_US)
     assert fed.spans == [(OPEN_US, OPEN_US + MINUTE_US)]
-
-
-def test_tracks_move_when_a_bar_closes_and_forget_at_a_cut() -> None:
-    fed = Trades()
-    close, mean = fed.series.track("close"), fed.series.track("close", "sma", 2)
-    assert fed.series.track("close", "sma", 2) is mean
-    assert fed.series.track("close", "sma", 3) is not mean
-    for minute, price in enumerate((10, 20, 40)):
-        fed.trade(OPEN_US + minute * MINUTE_US, price)
-    assert (close.value(), mean.value()) == (20, 15)
-    fed.series.cut(OPEN_US + 150 * US_PER_S)
-    assert (close.value(), mean.value()) == (None, None)

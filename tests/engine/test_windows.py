@@ -1,12 +1,18 @@
-"""Looking back on live values: the law by brute force, and that memory stays bounded."""
+"""Looking back on live values, and their extremes: the laws by brute force, and that memory stays bounded."""
 
 from __future__ import annotations
 
-from hypothesis import given
+from collections.abc import Callable
+from fractions import Fraction
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.engine.day_model import Life, at
 from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.extremes import TickExtreme
 from tradeassistd.engine.windows import LookBack
+from tradeassistd.market.session import Window, trading_window_at
 
 T0 = 1_700_000_000 * US_PER_S
 STEPS_US = st.sampled_from([1, 250_000, 999_999, 1_000_000, 1_000_001, 3_500_000])
@@ -81,3 +87,112 @@ def test_after_a_cut_nothing_is_held() -> None:
     assert look_back.held(T0 + 5 * US_PER_S, 5) is None
     look_back.record(T0 + 6 * US_PER_S, 2)
     assert look_back.held(T0 + 8 * US_PER_S, 2) == 2
+
+
+# highest and lowest over ticks
+
+ROWS = st.one_of(
+    st.tuples(st.just("trade"), st.integers(95, 105)),
+    st.tuples(st.just("trade"), st.integers(95, 105)),
+    st.tuples(st.just("quote"), st.integers(95, 99), st.integers(100, 103)),
+    st.tuples(st.just("none")),
+    st.tuples(st.just("wait"), st.sampled_from([1, 400_000, 999_999, 1_000_000, 2_500_000, 9_000_000])),
+    st.tuples(st.just("wait"), st.sampled_from([1, 400_000, 999_999, 1_000_000, 2_500_000, 9_000_000])),
+    st.tuples(st.just("cut")),
+    st.tuples(st.just("roll")),
+)
+Held = list[tuple[int, int | None]]
+
+
+def extreme_by_brute_force(held: Held, now_us: int, seconds: int, pick: Callable[[list[int]], int]) -> int | None:
+    """Of the value that stood where the window begins and of all set after it; `held` is (event time, value)."""
+    since_us = (now_us // US_PER_S - seconds) * US_PER_S
+    stood = [value for at_us, value in held if at_us <= since_us]
+    if not stood or stood[-1] is None:
+        return None
+    return pick([stood[-1], *(value for at_us, value in held if at_us > since_us and value is not None)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["16 10:00", "16 16:59:50", "16 17:59:55"]), st.lists(ROWS, min_size=1, max_size=60))
+def test_running_extremes_are_those_of_the_rows_in_the_window(start: str, rows: list[tuple[object, ...]]) -> None:
+    life = Life("/ES", at(start))
+    quotes = ("price", "bid", "mark")
+    watched = {(quote, sign): life.state.extreme(quote, 5, sign) for quote in quotes for sign in (1, -1)}
+    held: dict[str, Held] = {quote: [] for quote in quotes}
+    contract: str | None = None
+    window: Window | None = None
+    for row in rows:
+        rowed = True
+        match row:
+            case ("trade", int(price)):
+                life.trade(price)
+            case ("quote", int(bid), int(ask)):
+                life.quote(bid, ask)
+            case ("none",):
+                life.none_yet()
+            case ("wait", int(for_us)):
+                rowed = False
+                life.wait(life.now_us + for_us)
+            case ("cut",):
+                rowed = False
+                life.cut()
+            case ("roll",):
+                rowed, contract = False, "/ESH27" if contract == "/ESZ26" else "/ESZ26"
+                if not life.facts(contract=contract):  # type: ignore[arg-type]
+                    row = ("first contract",)
+        before, window = window, trading_window_at(life.state.instrument, life.now_us)
+        if row[0] in ("cut", "roll") or before != window:
+            held = {quote: [] for quote in quotes}
+        if rowed:
+            for quote in quotes:
+                held[quote].append((life.now_us, life.state.value(quote)))  # type: ignore[arg-type]
+        for (quote, sign), extreme in watched.items():
+            pick = max if sign > 0 else min
+            assert extreme.value(life.now_us) == extreme_by_brute_force(held[quote], life.now_us, 5, pick)
+            earlier = extreme_by_brute_force(held[quote][:-1], life.now_us, 5, pick)
+            assert extreme.value(life.now_us, before=True) == earlier
+
+
+def test_an_extreme_of_mid_is_exact_and_one_asked_for_late_is_unknown_until_it_was_watched() -> None:
+    life = Life("SPY", at("16 10:00"))
+    life.image(100)
+    life.quote(99, 100)
+    life.wait(at("16 10:01"))
+    highest = life.state.extreme("mid", 30, 1)
+    assert highest is life.state.extreme("mid", 30, 1)
+    life.wait(at("16 10:01:29"))
+    assert highest.value(life.now_us) is None
+    life.wait(at("16 10:01:30"))
+    assert highest.value(life.now_us) == Fraction(199, 2)
+
+
+def test_a_new_high_is_one_beside_the_value_from_before_its_row() -> None:
+    life = Life("SPY", at("16 10:00"))
+    highest = life.state.extreme("price", 5, 1)
+    life.image(100)
+    life.wait(at("16 10:00:10"))
+    life.trade(101)
+    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (101, 100)
+    life.quote(99, 102)
+    assert highest.value(life.now_us, before=True) == 101
+
+
+def test_without_the_last_row_the_one_before_it_still_stands() -> None:
+    life = Life("SPY", at("16 10:00"))
+    highest = life.state.extreme("price", 5, 1)
+    life.image(100)
+    life.none_yet()
+    life.wait(at("16 10:00:10"))
+    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (None, 100)
+
+
+def test_a_day_of_falling_prices_keeps_no_more_than_the_window() -> None:
+    look_back = LookBack()
+    look_back.reach_back(60)
+    extreme = TickExtreme(60, 1, look_back)
+    for second in range(5_000):
+        look_back.record(T0 + second * US_PER_S, -second)
+        extreme.record(T0 + second * US_PER_S, -second)
+    assert len(extreme._stood) <= 61
+    assert extreme.value(T0 + 4_999 * US_PER_S) == Fraction(60 - 4_999, 2)

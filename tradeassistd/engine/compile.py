@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import NamedTuple
 
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.arguments import duration_s, interval_of, is_by_time, other_instrument
+from tradeassistd.engine.counting import Count, Streak
 from tradeassistd.engine.expression import (
+    REACHES,
     Arithmetic,
+    Attribute,
     Call,
     Combine,
     Compare,
@@ -25,208 +31,320 @@ from tradeassistd.engine.expression import (
     Other,
     render,
 )
-from tradeassistd.engine.functions import BAR_FIELDS, FUNCTIONS, RATIO, Unit, Value
-from tradeassistd.engine.indicators import Track, exact
-from tradeassistd.engine.kinds import count_of, duration_s, interval_of, other_instrument, split_session, unit_of
-from tradeassistd.engine.leaves import All, AnyOf, Comparison, Condition, Crossing, Leaf, Negation, RangeLeaf
+from tradeassistd.engine.functions import BAR_FIELDS, FLAGS, FUNCTIONS, LOOK_BACK_QUOTES, NUMBER, RATIO, Unit, Value
+from tradeassistd.engine.indicators import Track
+from tradeassistd.engine.kinds import reads_day, unit_of
+from tradeassistd.engine.kleene import All, AnyOf, Condition, Negation
+from tradeassistd.engine.leaves import Anchor, Comparison, Crossing, FlagLeaf, Leaf, RangeLeaf, Sided, Step
+from tradeassistd.engine.reach import REARM, Reaches, distance_from
+from tradeassistd.engine.rule import Move
+from tradeassistd.engine.sequence import Seq
+from tradeassistd.engine.sources import Sources
 from tradeassistd.engine.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
+from tradeassistd.engine.values import (
+    ValueOf,
+    absolute,
+    choose,
+    constant,
+    difference,
+    negative,
+    product,
+    quotient,
+    ratio_from,
+    total,
+    whole,
+)
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.price import PRICE_SCALE
-from tradeassistd.market.tick import Field
+from tradeassistd.market.session import series_session
 
-ValueOf = Callable[[], Value | None]
+_NOWHERE: frozenset[str] = frozenset()
 
-_QUOTE_FIELDS = {"price": Field.LAST, "bid": Field.BID, "ask": Field.ASK}
+
+class _Place(NamedTuple):
+    """Where a value stands: on which symbol, and in which unit a bare number in it is read."""
+
+    here: Instrument
+    unit: Unit
+    before: frozenset[str] = _NOWHERE
+    """Symbols whose running extremes are read as before the last row: the other side of the comparison is a quote."""
 
 
 class Compiler:
-    """Compiles one condition for one symbol, and gathers what it reads and its leaves in written order."""
+    """Compiles conditions and values for one symbol, and gathers what they read and everything that looks."""
 
-    def __init__(self, instrument: Instrument, state_of: Callable[[str], SymbolState]) -> None:
-        self._instrument = instrument
-        self._state_of = state_of
-        self.reads: dict[str, int] = {}
-        """Per symbol the changes after which the condition must be judged: market.tick.Field, BARS_MOVED, …"""
+    def __init__(
+        self,
+        instrument: Instrument,
+        state_of: Callable[[str], SymbolState],
+        *,
+        rearm: Move | None = None,
+        stale_after_s: int = 0,
+    ) -> None:
+        """`rearm`: how far `reaches` must leave a level; `stale_after_s`: 0 for never."""
         self.leaves: list[Leaf] = []
-        self.tracks: list[Track] = []
-        """What the condition reads of bars, so that a reload knows what is still needed."""
+        """The comparisons and events of the conditions in written order, without those inside seq, count and streak."""
+        self.steps: list[Step] = []
+        """What looks at every judging, in this order (nested ones first): all leaves but those of a streak."""
+        self.sided: list[Sided] = []
+        """What a cut concerns; the stored sides are theirs, in this order."""
+        self.streaks: list[Streak] = []
+        self.reads_day = False
+        self._instrument = instrument
+        self._rearm = rearm or REARM
+        self._sources = Sources(state_of, stale_after_s)
+        self._depth = 0
+
+    @property
+    def reads(self) -> dict[str, int]:
+        """Per symbol the changes after which the condition must be judged; 0 for one that only a bar close reads."""
+        return self._sources.reads
+
+    @property
+    def tracks(self) -> list[Track]:
+        """What is read of bars, so that a reload knows what is still needed."""
+        return self._sources.tracks
+
+    @property
+    def watched(self) -> list[object]:
+        """What a symbol watches only because somebody reads it (SymbolState.retain_watched)."""
+        return self._sources.watched
 
     def condition(self, tree: Expression) -> Condition:
         """The condition of a tree that `kinds.check` accepts for this symbol."""
+        self.reads_day = self.reads_day or reads_day(tree)
+        return self._condition(tree, self._instrument)
+
+    def value(self, tree: Expression) -> tuple[ValueOf, Unit]:
+        """A value that `kinds.unit_of` accepts for this symbol, and its unit; a bare number is a plain number.
+
+        It only reads: a count or streak in it is unknown unless its steps look, too.
+        """
+        unit = unit_of(tree, self._instrument) or NUMBER
+        return self._value(tree, _Place(self._instrument, unit)), unit
+
+    def _condition(self, tree: Expression, here: Instrument) -> Condition:
         match tree:
-            case Compare():
-                left, (right,), unit = self._sides(tree.left, (tree.right,))
-                return self._leaf(Comparison(render(tree), unit, tree.op, left, right))
-            case Cross():
-                left, rights, unit = self._sides(tree.left, tree.rights)
-                return self._leaf(Crossing(render(tree), unit, tree.op, left, rights))
-            case InRange():
-                left, (low, high), unit = self._sides(tree.left, (tree.low, tree.high))
-                return self._leaf(RangeLeaf(render(tree), unit, tree.op, left, low, high))
+            case Compare() | Cross() | InRange():
+                return self._leaf(self._comparison(tree, here))
             case Not():
-                return Negation(self.condition(tree.operand))
+                return Negation(self._condition(tree.operand, here))
             case Combine():
-                items = tuple(self.condition(item) for item in tree.items)
+                items = tuple(self._condition(item, here) for item in tree.items)
                 return All(items) if tree.op == Combine.AND else AnyOf(items)
+            case Call(name="seq"):
+                return self._leaf(self._sequence(tree, here))
+            case Name() | Other():
+                return self._leaf(self._flag(tree, here))
         raise TypeError(f"not a condition: {render(tree)}")
 
     def _leaf(self, leaf: Leaf) -> Leaf:
-        self.leaves.append(leaf)
+        self.steps.append(leaf)
+        if not self._depth:
+            self.leaves.append(leaf)
         return leaf
 
-    def _sides(self, left: Expression, rights: tuple[Expression, ...]) -> tuple[ValueOf, tuple[ValueOf, ...], Unit]:
-        """Both sides in one unit: a bare number takes the unit of what it stands beside."""
-        units = [unit_of(side, self._instrument) for side in (left, *rights)]
-        unit = next((known for known in units if known is not None), RATIO)
-        here = self._instrument
-        return self._value(left, here, unit), tuple(self._value(right, here, unit) for right in rights), unit
+    def _comparison(self, tree: Compare | Cross | InRange, here: Instrument) -> Leaf:
+        match tree:
+            case Compare():
+                left, (right,), unit, _ = self._sides(tree.left, (tree.right,), here)
+                return Comparison(render(tree), unit, tree.op, left, right)
+            case Cross(op=op):
+                left, rights, unit, anchors = self._sides(tree.left, tree.rights, here)
+                if op != REACHES:
+                    return self._remember(Crossing(render(tree), unit, op, left, rights, anchors))
+                away = distance_from(self._rearm, _measured_on(tree.left, here).tick_size)
+                return self._remember(Reaches(render(tree), unit, left, rights, away, anchors))
+            case InRange():
+                left, (low, high), unit, anchors = self._sides(tree.left, (tree.low, tree.high), here)
+                both = [Anchor(anchor.start_us, frozenset({0})) for anchor in anchors]
+                return self._remember(RangeLeaf(render(tree), unit, tree.op, left, low, high, both))
 
-    def _value(self, node: Expression, here: Instrument, unit: Unit) -> ValueOf:
-        """A closure for the node's value on symbol `here`; a bare number in it is read in `unit`."""
+    def _remember(self, leaf: Crossing | Reaches | RangeLeaf | Seq) -> Leaf:
+        self.sided.append(leaf)
+        return leaf
+
+    def _flag(self, tree: Name | Other, here: Instrument) -> Leaf:
+        node: Expression = tree
+        while isinstance(node, Other):
+            here, node = other_instrument(node), node.inner
+        if not isinstance(node, Name) or node.name not in FLAGS:
+            raise TypeError(f"not a condition: {render(tree)}")
+        return FlagLeaf(render(tree), self._sources.flag(node.name, here))
+
+    def _sequence(self, tree: Call, here: Instrument) -> Leaf:
+        first = len(self.steps)
+        events: list[Condition] = []
+        begins = first
+        for event in tree.args:
+            begins = len(self.steps)
+            events.append(self._nested(event, here))
+        nested = tuple(self.steps[first:])
+        shown = next(step for step in self.steps[begins:] if isinstance(step, Leaf))
+        within_us = duration_s(dict(tree.keywords)["within"]) * US_PER_S
+        return self._remember(Seq(render(tree), shown, tuple(events), nested, within_us))
+
+    def _nested(self, tree: Expression, here: Instrument) -> Condition:
+        """A condition whose leaves are not the rule's own."""
+        self._depth += 1
+        condition = self._condition(tree, here)
+        self._depth -= 1
+        return condition
+
+    def _sides(
+        self, left: Expression, rights: tuple[Expression, ...], here: Instrument
+    ) -> tuple[ValueOf, tuple[ValueOf, ...], Unit, list[Anchor]]:
+        """Both sides in one unit - a bare number takes that of what it stands beside - and the anchors they hang on."""
+        units = [unit_of(side, here) for side in (left, *rights)]
+        unit = next((known for known in units if known is not None), RATIO)
+        ours, theirs = _quoted(left, here), frozenset[str]().union(*(_quoted(right, here) for right in rights))
+        outer, self._sources.anchors = self._sources.anchors, {}
+        positions: dict[tuple[str, str], set[int]] = {}
+        left_of = self._value(left, _Place(here, unit, theirs))
+        for key in self._sources.anchors:
+            positions[key] = set(range(len(rights)))
+        found = dict(self._sources.anchors)
+        rights_of = []
+        for position, right in enumerate(rights):
+            self._sources.anchors = {}
+            rights_of.append(self._value(right, _Place(here, unit, ours)))
+            for key in self._sources.anchors:
+                positions.setdefault(key, set()).add(position)
+            found |= self._sources.anchors
+        self._sources.anchors = outer
+        anchors = [Anchor(found[key], frozenset(at)) for key, at in positions.items()]
+        return left_of, tuple(rights_of), unit, anchors
+
+    def _value(self, node: Expression, place: _Place) -> ValueOf:
+        """A closure for the node's value."""
+        here, sources = place.here, self._sources
         match node:
             case Number():
-                return _constant(self._number(node, here, unit))
+                return constant(_number(node, place))
             case Name():
-                return self._quote(node.name, here)
-            case Index():
-                return self._bars(node.base, here, node.bars_back)
-            case Call(name=name) if name in BAR_FIELDS or FUNCTIONS[name].reads_bars:
-                return self._bars(node, here, 0)
+                return sources.quote(node.name, here)
+            case Attribute(base=Name(name=scope), name=part):
+                return sources.day_value(scope, part, here, before=here.symbol in place.before)
+            case Attribute(base=Call(name="opening_range") as call, name=part):
+                return sources.opening_range(call, part, here)
+            case Attribute() | Index():
+                return self._bars(node, place)
+            case Call(name=name) if name in BAR_FIELDS or (FUNCTIONS[name].reads_bars and not is_by_time(node)):
+                return self._bars(node, place)
             case Call():
-                return self._call(node, here, unit)
+                return self._call(node, place)
             case Other():
-                return self._value(node.inner, other_instrument(node), unit)
+                return self._value(node.inner, place._replace(here=other_instrument(node)))
             case Negative():
-                return _negative(self._value(node.operand, here, unit))
+                return negative(self._value(node.operand, place))
             case Arithmetic():
-                return self._arithmetic(node, here, unit)
+                return self._arithmetic(node, place)
         raise TypeError(f"not a value: {render(node)}")
 
-    def _number(self, node: Number, here: Instrument, unit: Unit) -> Value:
-        if node.suffix == "t":
-            return _whole(node.value * here.tick_size)
-        scale = PRICE_SCALE**unit.price if unit.price >= 0 else Fraction(1, PRICE_SCALE**-unit.price)
-        plain = unit_of(node, here) is None
-        return _whole(node.value * scale if plain else node.value)
+    def _bars(self, node: Expression, place: _Place) -> ValueOf:
+        """A bar value or a bar function, one line of it, and how many bars ago: `macd(...).line[1]`."""
+        bars_back, part = 0, ""
+        if isinstance(node, Index):
+            bars_back, node = node.bars_back, node.base
+        if isinstance(node, Attribute):
+            part, node = node.name, node.base
+        if not isinstance(node, Call):
+            raise TypeError(f"not a bar value: {render(node)}")
+        before = place.here.symbol in place.before
+        value_of, step = self._sources.bars(node, part, bars_back, place.here, before=before)
+        if step is not None:
+            self.steps.append(step)
+        return value_of
 
-    def _note(self, here: Instrument, what: int) -> SymbolState:
-        self.reads[here.symbol] = self.reads.get(here.symbol, 0) | what
-        return self._state_of(here.symbol)
-
-    def _quote(self, name: str, here: Instrument) -> ValueOf:
-        state = self._note(here, _QUOTE_FIELDS.get(name, Field.BID | Field.ASK))
-        return lambda: state.value(name)
-
-    def _bars(self, node: Expression, here: Instrument, bars_back: int) -> ValueOf:
-        """A bar value or a bar function, `bars_back` closed bars ago."""
-        assert isinstance(node, Call)  # kinds.check refuses [n] behind anything else
-        args, session = split_session(node, here)
-        state = self._note(here, BARS_MOVED)
-        series = state.bar_series(interval_of(args[-1]), session)
-        if node.name in BAR_FIELDS:
-            track = state.track(series, node.name, "", 0, bars_back)
-        else:
-            field = args[0]
-            assert isinstance(field, Name)
-            track = state.track(series, field.name, node.name, count_of(args[1]), bars_back)
-        self.tracks.append(track)
-        return lambda: track.value(bars_back)
-
-    def _call(self, node: Call, here: Instrument, unit: Unit) -> ValueOf:
-        if node.name in ("pct_change", "change"):
-            return self._change(node, here)
-        inner = next((known for arg in node.args if (known := unit_of(arg, here)) is not None), unit)
-        values = tuple(self._value(arg, here, inner) for arg in node.args)
+    def _call(self, node: Call, place: _Place) -> ValueOf:
+        here, sources = place.here, self._sources
+        match node.name:
+            case "pct_change" | "change":
+                return sources.change(node, here)
+            case "highest" | "lowest":
+                return sources.extreme(node, here, before=here.symbol in place.before)
+            case "vwap":
+                return sources.vwap(node, here)
+            case "count":
+                return self._count(node, here)
+            case "streak":
+                return self._streak(node, here)
+        unit = next((known for arg in node.args if (known := unit_of(arg, here)) is not None), place.unit)
+        values = tuple(self._value(arg, place._replace(unit=unit)) for arg in node.args)
         match node.name:
             case "pct_from":
-                return _ratio_from(*values)
+                return ratio_from(*values)
             case "abs":
-                return _absolute(values[0])
+                return absolute(values[0])
             case "min":
-                return _choose(min, values)
+                return choose(min, values)
             case "max":
-                return _choose(max, values)
+                return choose(max, values)
         raise TypeError(f"{node.name} is in the table but cannot be compiled")
 
-    def _change(self, node: Call, here: Instrument) -> ValueOf:
-        quote, seconds = node.args[0], duration_s(node.args[1])
-        assert isinstance(quote, Name)
-        state = self._note(here, _QUOTE_FIELDS.get(quote.name, Field.BID | Field.ASK) | SECOND_TURNED)
-        look_back = state.look_back(quote.name, seconds)
-        relative = node.name == "pct_change"
+    def _count(self, node: Call, here: Instrument) -> ValueOf:
+        """The event is watched at every judging; what happened leaves the count with the clock."""
+        count = Count(self._nested(node.args[0], here), here, duration_s(node.args[1]))
+        self.steps.append(count)
+        self.sided.append(count)
+        self._sources.note(here, SECOND_TURNED)
+        return lambda: count.value
 
-        def value() -> Value | None:
-            now, doubled = state.value(quote.name), look_back.held(state.now_us, seconds)
-            if now is None or doubled is None:
-                return None
-            if relative:
-                return Fraction(2 * now - doubled, doubled) if doubled else None
-            return now - exact(doubled, 2)
+    def _streak(self, node: Call, here: Instrument) -> ValueOf:
+        """The state is looked at when the bar closes, so what it reads makes nobody judge the rule."""
+        interval, session = interval_of(node.args[1]), series_session(here)
+        state = self._sources.note(here, BARS_MOVED)
+        # The track keeps the series while the rule is there.
+        self.tracks.append(state.track(state.bar_series(interval, session), "close", "", (), 0))
+        steps = self.steps  # kinds.check lets no count or seq into a streak, nor a streak into them
+        self.steps, self._sources.judged = [], False
+        condition = self._nested(node.args[0], here)
+        streak = Streak(state, interval, session, condition, tuple(self.steps))
+        self.steps, self._sources.judged = steps, True
+        self.sided.append(streak)
+        self.streaks.append(streak)
+        return lambda: streak.value
 
-        return value
-
-    def _arithmetic(self, node: Arithmetic, here: Instrument, unit: Unit) -> ValueOf:
-        left_unit, right_unit = unit_of(node.left, here), unit_of(node.right, here)
+    def _arithmetic(self, node: Arithmetic, place: _Place) -> ValueOf:
+        left_unit, right_unit = unit_of(node.left, place.here), unit_of(node.right, place.here)
         if node.op in "+-":
-            inner = left_unit or right_unit or unit
-            left, right = self._value(node.left, here, inner), self._value(node.right, here, inner)
-            return _sum(left, right) if node.op == "+" else _difference(left, right)
+            inner = place._replace(unit=left_unit or right_unit or place.unit)
+            left, right = self._value(node.left, inner), self._value(node.right, inner)
+            return total(left, right) if node.op == "+" else difference(left, right)
         if left_unit is None and right_unit is None:
             # Two bare numbers: the product takes the outer unit once, through the left one.
-            left, right = self._value(node.left, here, unit), self._value(node.right, here, RATIO)
-        else:
-            left = self._value(node.left, here, left_unit or RATIO)
-            right = self._value(node.right, here, right_unit or RATIO)
-        return _product(left, right) if node.op == "*" else _quotient(left, right)
+            left_unit = place.unit
+        left = self._value(node.left, place._replace(unit=left_unit or RATIO))
+        right = self._value(node.right, place._replace(unit=right_unit or RATIO))
+        return product(left, right) if node.op == "*" else quotient(left, right)
 
 
-def _whole(value: Value) -> Value:
-    return int(value) if value.denominator == 1 else value
+def _number(node: Number, place: _Place) -> Value:
+    if node.suffix == "t":
+        return whole(node.value * place.here.tick_size)
+    scale = Fraction(PRICE_SCALE) ** place.unit.price
+    plain = unit_of(node, place.here) is None
+    return whole(node.value * scale if plain else node.value)
 
 
-def _constant(value: Value) -> ValueOf:
-    return lambda: value
+def _measured_on(node: Expression, here: Instrument) -> Instrument:
+    """The instrument in whose ticks a left side is measured: that of `sym(...)` when it is all of another symbol."""
+    while isinstance(node, Other):
+        here, node = other_instrument(node), node.inner
+    return here
 
 
-def _negative(operand: ValueOf) -> ValueOf:
-    return lambda: None if (value := operand()) is None else -value
-
-
-def _absolute(operand: ValueOf) -> ValueOf:
-    return lambda: None if (value := operand()) is None else max(value, -value)
-
-
-def _sum(left: ValueOf, right: ValueOf) -> ValueOf:
-    return lambda: None if (a := left()) is None or (b := right()) is None else a + b
-
-
-def _difference(left: ValueOf, right: ValueOf) -> ValueOf:
-    return lambda: None if (a := left()) is None or (b := right()) is None else a - b
-
-
-def _product(left: ValueOf, right: ValueOf) -> ValueOf:
-    return lambda: None if (a := left()) is None or (b := right()) is None else a * b
-
-
-def _quotient(left: ValueOf, right: ValueOf) -> ValueOf:
-    """Division by zero is unknown, not an error (rules.md 4.1)."""
-    return lambda: None if (a := left()) is None or not (b := right()) else Fraction(a) / b
-
-
-def _ratio_from(left: ValueOf, right: ValueOf) -> ValueOf:
-    return lambda: None if (a := left()) is None or not (b := right()) else Fraction(a) / b - 1
-
-
-def _choose(pick: Callable[[list[Value]], Value], values: tuple[ValueOf, ...]) -> ValueOf:
-    def value() -> Value | None:
-        known = [one for get in values if (one := get()) is not None]
-        return pick(known) if len(known) == len(values) else None
-
-    return value
-
-
-def natural(value: Value | None, unit: Unit) -> float | None:
-    """A value in its natural unit as the nearest float: points, shares, a fraction for percent."""
-    if value is None:
-        return None
-    return float(Fraction(value) / Fraction(PRICE_SCALE) ** unit.price)
+def _quoted(node: Expression, here: Instrument) -> frozenset[str]:
+    """The symbols of which a side reads price, mark, mid, bid or ask itself; looking back on one is not reading it."""
+    match node:
+        case Name(name=name):
+            return frozenset({here.symbol}) if name in LOOK_BACK_QUOTES else _NOWHERE
+        case Other(inner=inner):
+            return _quoted(inner, other_instrument(node))
+        case Negative(operand=operand):
+            return _quoted(operand, here)
+        case Arithmetic(left=left, right=right):
+            return _quoted(left, here) | _quoted(right, here)
+        case Call(name="abs" | "min" | "max" | "pct_from", args=args):
+            return _NOWHERE.union(*(_quoted(arg, here) for arg in args))
+    return _NOWHERE

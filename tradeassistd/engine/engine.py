@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.events import ClockTurn, Connection, Event, Gap, RulesSwap, Start
+from tradeassistd.engine.events import Ack, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
 from tradeassistd.engine.machine import Machine
+from tradeassistd.engine.rolls import Roll, has_absolute_price
 from tradeassistd.engine.roster import Roster
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.engine.symbols import BARS_MOVED, SymbolState
+from tradeassistd.engine.symbols import BARS_MOVED, FACTS_MOVED, SymbolState
 from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.instrument import instrument_of
@@ -51,6 +52,8 @@ class Engine:
         """Bars closed since the caller last took them."""
         self.faults: list[Fault] = []
         """Rules that raised since the caller last took them."""
+        self.rolls: list[Roll] = []
+        """Contracts that changed since the caller last took them."""
         self._timed: dict[int, Machine] = {}
         self._failing: dict[tuple[str, str, int], _Failing] = {}
         self._offered: RuleSet = rule_set
@@ -91,6 +94,13 @@ class Engine:
                 self._cut(0, ())  # until when nothing was seen, the gap says that follows
             case Gap():
                 self._cut(event.to_us, event.symbols)
+            case Facts():
+                return list(self._facts(event))
+            case Ack():
+                for machine in self.machines:
+                    if machine.rule.id == event.rule_id and event.symbol in ("", machine.symbol):
+                        machine.acknowledge(event.event_us)
+                        self._keep_time(machine)
         return []
 
     def take_states(self) -> list[RuleState]:
@@ -103,6 +113,11 @@ class Engine:
         bars, self.bars = self.bars, []
         return bars
 
+    def take_rolls(self) -> list[Roll]:
+        """The rolls since the last call."""
+        rolls, self.rolls = self.rolls, []
+        return rolls
+
     def take_faults(self) -> list[Fault]:
         """The faults since the last call."""
         faults, self.faults = self.faults, []
@@ -111,36 +126,62 @@ class Engine:
     def _tick(self, tick: Tick) -> Iterator[Transition]:
         now_us = tick.event_us
         state = self._state_of(tick.symbol)
-        state.turn(now_us)
+        moved = state.turn(now_us)
         bars = state.close_bars(tick)
         yield from self._timers(now_us)
         yield from self._closed(bars, now_us)
-        state.apply(tick)
-        changed = tick.changed | (BARS_MOVED if bars else 0)
-        for reads, machine in self._roster.watchers.get(tick.symbol, ()):
+        moved |= state.apply(tick)
+        yield from self._judge(tick.symbol, tick.changed | moved | (BARS_MOVED if bars else 0), now_us)
+
+    def _facts(self, facts: Facts) -> Iterator[Transition]:
+        """Slow values of a symbol's day; a new contract behind a root makes everything seen of the old one void."""
+        now_us = facts.event_us
+        state = self._state_of(facts.symbol)
+        moved = state.turn(now_us) | FACTS_MOVED
+        yield from self._timers(now_us)
+        before = state.contract
+        if state.take_facts(facts):
+            self._roll(state, before, facts)
+        yield from self._judge(facts.symbol, moved, now_us)
+
+    def _roll(self, state: SymbolState, before: str, facts: Facts) -> None:
+        concerned = [machine for machine in self.machines if facts.symbol in machine.reads]
+        for machine in concerned:
+            machine.roll(facts.event_us)
+        absolute = dict.fromkeys(
+            machine.rule.id for machine in concerned if has_absolute_price(machine.when, machine.symbol, facts.symbol)
+        )
+        self.rolls.append(Roll(facts.event_us, facts.symbol, before, facts.contract, tuple(absolute)))
+
+    def _judge(self, symbol: str, changed: int, now_us: int) -> Iterator[Transition]:
+        """Judge who reads one of the changes, each once, in order."""
+        for reads, machine in self._roster.watchers.get(symbol, ()):
             if reads & changed or now_us >= machine.closes_us:
                 yield from self._guard(machine, now_us, machine.judge)
 
     def _clock(self, now_us: int) -> Iterator[Transition]:
         bars: list[Bar] = []
-        for state in self.symbols.values():
-            state.turn(now_us)
-            bars += state.close_bars_by_clock(now_us)
+        moved: dict[str, int] = {}
+        for symbol, state in self.symbols.items():
+            changed = state.turn(now_us)
+            closed = state.close_bars_by_clock(now_us)
+            bars += closed
+            if closed or changed:
+                moved[symbol] = changed | (BARS_MOVED if closed else 0)
         yield from self._timers(now_us)
         yield from self._closed(bars, now_us)
-        moved = {bar.symbol for bar in bars}
         touched = {
             machine.order
-            for symbol in moved
+            for symbol, changed in moved.items()
             for reads, machine in self._roster.watchers.get(symbol, ())
-            if reads & BARS_MOVED
+            if reads & changed
         }
         touched.update(machine.order for machine in self._roster.by_second)
         for order in sorted(touched):
             yield from self._guard(self.machines[order], now_us, self.machines[order].judge)
 
     def _timers(self, now_us: int) -> Iterator[Transition]:
-        for order in sorted(self._timed):
+        for order in sorted(order for order, machine in self._timed.items() if machine.due_us <= now_us):
             machine = self._timed[order]
             yield from self._guard(machine, now_us, machine.run_timer)
             if not machine.due_us:
@@ -152,13 +193,19 @@ class Engine:
             return
         self.bars += [bar for bar in bars if bar.session == self.symbols[bar.symbol].archive.session]
         due: dict[int, Machine] = {}
+        again: dict[int, Machine] = {}
         for bar in bars:
+            for streak in self._roster.streaks.get((bar.symbol, bar.interval, bar.session), ()):
+                streak.bar_closed(now_us)
             if bar.session == series_session(self.symbols[bar.symbol].instrument):
-                due.update(
-                    {machine.order: machine for machine in self._roster.at_close.get((bar.symbol, bar.interval), ())}
-                )
-        for order in sorted(due):
-            yield from self._guard(due[order], now_us, due[order].judge)
+                key = (bar.symbol, bar.interval)
+                due.update({machine.order: machine for machine in self._roster.at_close.get(key, ())})
+                again.update({machine.order: machine for machine in self._roster.each_bar.get(key, ())})
+        for order in sorted(due | again):
+            if order in due:
+                yield from self._guard(due[order], now_us, due[order].judge)
+            if order in again:
+                yield from self._guard(again[order], now_us, again[order].bar_closed)
 
     def _swap(self, event: RulesSwap) -> list[Transition]:
         """Put the offered rule set in force, between two events."""

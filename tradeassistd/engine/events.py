@@ -63,6 +63,9 @@ class Facts(msgspec.Struct, frozen=True, tag="facts"):
     """Normal, Halted, Closed, Unknown; empty while Schwab has not said."""
     contract: str = ""
     """The contract a futures root stands for now, e.g. /ESZ26."""
+    year_high: int | None = None
+    year_low: int | None = None
+    """Extremes of the last 52 weeks."""
 
 
 class RulesSwap(msgspec.Struct, frozen=True, tag="rules"):
@@ -72,6 +75,15 @@ class RulesSwap(msgspec.Struct, frozen=True, tag="rules"):
     rules_hash: str
 
 
-Note = Start | Stop | ClockTurn | Connection | Gap | Facts | RulesSwap
+class Ack(msgspec.Struct, frozen=True, tag="ack"):
+    """A person has seen it: no more reminders of the present firings of that rule (symbol empty: of all symbols)."""
+
+    event_us: int
+    rule_id: str
+    symbol: str = ""
+    by: str = ""
+
+
+Note = Start | Stop | ClockTurn | Connection | Gap | Facts | RulesSwap | Ack
 """Every event that is not a tick."""
 Event = Tick | Note

@@ -6,7 +6,8 @@ The tree is syntax: `rules/` builds it from text and checks it, `engine/compile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ SUFFIX_FACTORS: dict[str, Fraction] = {
 DURATION_SUFFIXES = frozenset("smh")
 STATE_OPS = ("<", "<=", ">", ">=", "==", "!=")
 CROSS_OPS = ("crosses", "crosses_above", "crosses_below")
+REACHES = "reaches"
 RANGE_OPS = ("inside", "outside", "enters", "exits")
 
 
@@ -109,7 +111,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Cross:
-    """An event: `left op right`, or `left op any [right, ...]`, with op one of CROSS_OPS."""
+    """An event: `left op right`, or `left op any [right, ...]`, with op one of CROSS_OPS or REACHES."""
 
     op: str
     left: Expression
@@ -130,7 +132,7 @@ class InRange:
 
 @dataclass(frozen=True, slots=True)
 class Combine:
-    """`a and b`, `a or b`; a rule file's `all:` is "and", its `any:` is "or". At least one item."""
+    """`a and b`, `a or b`; a rule file's `all:` is "and", its `any:` is "or". At least two items."""
 
     op: str
     items: tuple[Expression, ...]
@@ -150,6 +152,38 @@ class Not:
 Expression = (
     Number | Name | Call | Attribute | Index | Other | Negative | Arithmetic | Compare | Cross | InRange | Combine | Not
 )
+
+
+def substitute(tree: Expression, names: Mapping[str, Expression]) -> Expression:
+    """The tree with other trees in place of bare names; a node that holds none of them stays equal."""
+    match tree:
+        case Name():
+            return names.get(tree.name, tree)
+        case Call():
+            keywords = tuple((key, substitute(value, names)) for key, value in tree.keywords)
+            return replace(tree, args=_each(tree.args, names), keywords=keywords)
+        case Attribute() | Index():
+            return replace(tree, base=substitute(tree.base, names))
+        case Other():
+            return replace(tree, inner=substitute(tree.inner, names))
+        case Negative() | Not():
+            return replace(tree, operand=substitute(tree.operand, names))
+        case Arithmetic() | Compare():
+            return replace(tree, left=substitute(tree.left, names), right=substitute(tree.right, names))
+        case Cross():
+            return replace(tree, left=substitute(tree.left, names), rights=_each(tree.rights, names))
+        case InRange():
+            low, high = substitute(tree.low, names), substitute(tree.high, names)
+            return replace(tree, left=substitute(tree.left, names), low=low, high=high)
+        case Combine():
+            return replace(tree, items=_each(tree.items, names))
+        case Number():
+            return tree
+
+
+def _each(trees: tuple[Expression, ...], names: Mapping[str, Expression]) -> tuple[Expression, ...]:
+    return tuple(substitute(tree, names) for tree in trees)
+
 
 _LOOSENESS = {"or": 1, "and": 2, "not": 3, "compare": 4, "+": 5, "-": 5, "*": 6, "/": 6, "negative": 7, "primary": 8}
 
@@ -189,8 +223,6 @@ def _render(node: Expression) -> tuple[str, int]:
 
 
 def _render_combine(node: Combine) -> tuple[str, int]:
-    if len(node.items) == 1:
-        return f"{node.op}({render(node.items[0])})", _LOOSENESS["primary"]
     # `and` beside `or` needs parentheses, and so does a nested list of the same kind.
     parts = [f"({render(item)})" if isinstance(item, Combine) else _tight(item, node.op) for item in node.items]
     return f" {node.op} ".join(parts), _LOOSENESS[node.op]

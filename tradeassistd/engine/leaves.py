@@ -1,21 +1,21 @@
-"""Conditions at work: leaves that compare, and the Kleene logic above them.
+"""Conditions at work: leaves that compare two values, some of which remember on which side they were.
 
 A judging has two steps. First every leaf takes a look (`look`), which may move its side; then the tree combines what
-the leaves saw. A crossing at the first look after a cut was *missed*: it counts in `full` but not in `live`, so one
-judging tells apart what happened now and what happened while nobody watched.
+the leaves saw (engine.kleene). A crossing at the first look after a cut was *missed*: it counts in `full` but not in
+`live`, so one judging tells apart what happened now and what happened while nobody watched.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
-from tradeassistd.engine.functions import Unit, Value
+from tradeassistd.engine.functions import NUMBER, Unit, Value
+from tradeassistd.engine.kleene import UNKNOWN, Outcome
+from tradeassistd.engine.values import ValueOf, apart
 
-ValueOf = Callable[[], Value | None]
 BELOW, NO_SIDE, ABOVE = -1, 0, 1
 OUTSIDE, INSIDE = -1, 1
 
@@ -24,41 +24,57 @@ _COMPARE: dict[str, Callable[[Value, Value], bool]] = {
 }  # fmt: skip
 
 
-class Outcome(NamedTuple):
-    """True, False or None (unknown): counting only what happened now, and counting missed crossings too."""
+class Step(Protocol):
+    """Anything that looks once per judging, at event time `now_us`."""
 
-    live: bool | None
-    full: bool | None
-
-
-UNKNOWN = Outcome(None, None)
+    def look(self, now_us: int) -> None: ...
 
 
-class Condition(Protocol):
-    """Anything with an outcome after its leaves have looked."""
+class Sided(Protocol):
+    """Anything a cut or a new condition concerns; `width` is how many numbers of the rule's stored state it keeps."""
 
-    def outcome(self) -> Outcome: ...
+    @property
+    def width(self) -> int: ...
+
+    def attach(self, memory: list[int], first: int) -> None:
+        """Keep its numbers in `memory[first : first + width]` from now on."""
+        ...
+
+    def cut(self) -> None:
+        """Nobody watches until the next look."""
+        ...
+
+    def forget(self) -> None:
+        """Be as on the first day."""
+        ...
+
+
+class Anchor(NamedTuple):
+    """When the session of a value began (a day value, vwap, an opening range), and which right values that concerns."""
+
+    start_us: Callable[[], int]
+    """0 while it is not known."""
+    positions: frozenset[int]
 
 
 class Leaf:
     """One comparison. After `look`: its outcome, and the values of both sides for the alert's text."""
 
-    def __init__(self, text: str, unit: Unit, left: ValueOf) -> None:
+    def __init__(self, text: str, unit: Unit) -> None:
         self.text = text
         self.unit = unit
         self.left: Value | None = None
         self.right: Value | None = None
-        self._left_of = left
         self._outcome = UNKNOWN
 
-    def look(self) -> None:
+    def look(self, now_us: int) -> None:
         """Read the values and move the sides; `outcome` tells until the next look."""
         raise NotImplementedError
 
-    def glimpse(self) -> Self:
+    def glimpse(self, now_us: int) -> Self:
         """A copy of its own that has taken the look; this leaf stays as it is."""
         seen = copy(self)
-        seen.look()
+        seen.look(now_us)
         return seen
 
     def outcome(self) -> Outcome:
@@ -73,11 +89,12 @@ class Comparison(Leaf):
     """A state: left against right."""
 
     def __init__(self, text: str, unit: Unit, op: str, left: ValueOf, right: ValueOf) -> None:
-        super().__init__(text, unit, left)
+        super().__init__(text, unit)
         self._compare = _COMPARE[op]
+        self._left_of = left
         self._right_of = right
 
-    def look(self) -> None:
+    def look(self, now_us: int) -> None:
         self.left, self.right = left, right = self._left_of(), self._right_of()
         if left is None or right is None:
             self._outcome = UNKNOWN
@@ -86,57 +103,111 @@ class Comparison(Leaf):
             self._outcome = Outcome(holds, holds)
 
 
-class SidedLeaf(Leaf):
-    """A leaf that remembers on which side it was: `sides[first : first + width]` of its rule's state is its memory."""
+class FlagLeaf(Leaf):
+    """A state that a symbol says of itself, such as `halted`; shown as 1 or 0 beside 1."""
 
-    width = 1
+    def __init__(self, text: str, flag: ValueOf) -> None:
+        super().__init__(text, NUMBER)
+        self._flag = flag
+        self.right = 1
 
-    def __init__(self, text: str, unit: Unit, left: ValueOf) -> None:
-        super().__init__(text, unit, left)
-        self._sides: list[int] = []
+    def look(self, now_us: int) -> None:
+        self.left = value = self._flag()
+        holds = None if value is None else bool(value)
+        self._outcome = Outcome(holds, holds)
+
+
+class RememberingLeaf(Leaf):
+    """A leaf with numbers of its own in its rule's stored state (RuleState.sides)."""
+
+    def __init__(self, text: str, unit: Unit, width: int) -> None:
+        super().__init__(text, unit)
+        self.width = width
+        self._memory = [0] * width
         self._first = 0
-        self._cut: set[int] = set()
 
-    def attach(self, sides: list[int], first: int) -> None:
-        """Keep the sides in the rule's stored state from now on."""
-        self._sides, self._first = sides, first
+    def attach(self, memory: list[int], first: int) -> None:
+        """Keep its numbers in the rule's stored state from now on: `memory[first : first + width]`."""
+        self._memory, self._first = memory, first
+
+    def cut(self) -> None:
+        """Nobody watches until the next look."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Be as on the first day: a new condition, another contract."""
+        self._memory[self._first : self._first + self.width] = [0] * self.width
+
+
+class SidedLeaf(RememberingLeaf):
+    """A leaf that remembers per right value on which side it was, and behind the sides the anchors it has seen.
+
+    When an anchor has moved since the last look, the sides it concerns are none: yesterday's side of today's high means
+    nothing (rules.md 4.2). The anchors are stored with the sides, so a restart within a session keeps both.
+    """
+
+    def __init__(self, text: str, unit: Unit, left: ValueOf, count: int, anchors: Sequence[Anchor] = ()) -> None:
+        super().__init__(text, unit, count + len(anchors))
+        self._left_of = left
+        self._count = count
+        self._anchors = tuple(anchors)
+        self._cut: set[int] = set()
 
     def cut(self) -> None:
         """Nobody watches until the next look: a change of side seen then was missed."""
-        self._cut = set(range(self.width))
+        self._cut = set(range(self._count))
 
-    def glimpse(self) -> Self:
+    def forget(self) -> None:
+        super().forget()
+        self._cut.clear()
+
+    def glimpse(self, now_us: int) -> Self:
         detached = copy(self)
-        detached._sides, detached._cut = list(self._sides), set(self._cut)
-        detached.look()
+        detached._memory, detached._cut = list(self._memory), set(self._cut)
+        detached.look(now_us)
         return detached
 
     @property
     def sides(self) -> tuple[int, ...]:
         """On which side it was at the last look, per right value."""
-        return tuple(self._sides[self._first : self._first + self.width])
+        return tuple(self._memory[self._first : self._first + self._count])
+
+    def _drop_anchor(self) -> None:
+        """Take the sides whose session began anew since the last look to none."""
+        for slot, anchor in enumerate(self._anchors, self._first + self._count):
+            start_us = anchor.start_us()
+            if start_us and start_us != self._memory[slot]:
+                for position in anchor.positions if self._memory[slot] else ():
+                    self._memory[self._first + position] = NO_SIDE
+                self._memory[slot] = start_us
 
     def _move(self, position: int, side: int) -> tuple[int, bool]:
         """Set a side; gives the side it came from (NO_SIDE when it did not change) and whether that was missed."""
-        missed = position in self._cut
-        self._cut.discard(position)
+        missed = self._was_cut(position)
         if side == NO_SIDE:
             return NO_SIDE, False
-        before = self._sides[self._first + position]
-        self._sides[self._first + position] = side
+        before = self._memory[self._first + position]
+        self._memory[self._first + position] = side
         return (before if before != side else NO_SIDE), missed
 
+    def _was_cut(self, position: int) -> bool:
+        """Whether this is the first known look after a cut."""
+        missed = position in self._cut
+        self._cut.discard(position)
+        return missed
 
-class Crossing(SidedLeaf):
-    """An event: left goes from one side of a right value to the other; equal keeps the side (rules.md 4.2)."""
 
-    def __init__(self, text: str, unit: Unit, op: str, left: ValueOf, rights: tuple[ValueOf, ...]) -> None:
-        super().__init__(text, unit, left)
-        self.width = len(rights)
-        self._wanted = {"crosses": (BELOW, ABOVE), "crosses_above": (BELOW,), "crosses_below": (ABOVE,)}[op]
+class LevelsLeaf(SidedLeaf):
+    """An event of left and one or several right values, `any [..]`: it happens when it happens at one of them."""
+
+    def __init__(
+        self, text: str, unit: Unit, left: ValueOf, rights: tuple[ValueOf, ...], anchors: Sequence[Anchor] = ()
+    ) -> None:
+        super().__init__(text, unit, left, len(rights), anchors)
         self._rights_of = rights
 
-    def look(self) -> None:
+    def look(self, now_us: int) -> None:
+        self._drop_anchor()
         left = self.left = self._left_of()
         rights = [right_of() for right_of in self._rights_of]
         self.right = rights[0]
@@ -145,34 +216,63 @@ class Crossing(SidedLeaf):
             if left is None or right is None:
                 unknown = True
                 continue
-            came_from, missed = self._move(position, (left > right) - (left < right))
-            if came_from in self._wanted and came_from != NO_SIDE:
+            happened, missed = self._meet(position, left, right)
+            if happened:
                 full = True
                 live = live or not missed
                 self.right = right
         self._outcome = Outcome(live or (None if unknown else False), full or (None if unknown else False))
 
+    def _meet(self, position: int, left: Value, right: Value) -> tuple[bool, bool]:
+        """Move one side; whether it happened at this level, and whether that was missed."""
+        raise NotImplementedError
+
+    def _awaits(self, side: int) -> bool:
+        """Whether it can happen next at a level with that side."""
+        raise NotImplementedError
+
     def target(self) -> Value | None:
-        """The nearest level it can cross from where it is; when it can cross none, the nearest."""
-        left, sides = self.left, self.sides
+        """The nearest level it can happen at from where it is; when it can at none, the nearest."""
+        left = self.left
         if left is None:
             return self.right
+        sides = self._memory[self._first : self._first + self._count]
         levels = [(side, right) for side, right_of in zip(sides, self._rights_of, strict=True)
                   if (right := right_of()) is not None]  # fmt: skip
-        ahead = [right for side, right in levels if side in self._wanted] or [right for _, right in levels]
-        return min(ahead, key=lambda right: _apart(right, left), default=None)
+        ahead = [right for side, right in levels if self._awaits(side)] or [right for _, right in levels]
+        return min(ahead, key=lambda right: apart(right, left), default=None)
+
+
+class Crossing(LevelsLeaf):
+    """An event: left goes from one side of a right value to the other; equal keeps the side (rules.md 4.2)."""
+
+    def __init__(
+        self, text: str, unit: Unit, op: str, left: ValueOf, rights: tuple[ValueOf, ...], anchors: Sequence[Anchor] = ()
+    ) -> None:
+        super().__init__(text, unit, left, rights, anchors)
+        self._wanted = {"crosses": (BELOW, ABOVE), "crosses_above": (BELOW,), "crosses_below": (ABOVE,)}[op]
+
+    def _meet(self, position: int, left: Value, right: Value) -> tuple[bool, bool]:
+        came_from, missed = self._move(position, (left > right) - (left < right))
+        return came_from in self._wanted, missed
+
+    def _awaits(self, side: int) -> bool:
+        return side in self._wanted
 
 
 class RangeLeaf(SidedLeaf):
     """inside / outside (states) and enters / exits (events) of [low, high], bounds included."""
 
-    def __init__(self, text: str, unit: Unit, op: str, left: ValueOf, low: ValueOf, high: ValueOf) -> None:
-        super().__init__(text, unit, left)
+    def __init__(
+        self, text: str, unit: Unit, op: str, left: ValueOf, low: ValueOf, high: ValueOf, anchors: Sequence[Anchor] = ()
+    ) -> None:
+        super().__init__(text, unit, left, 1, anchors)
         self._op = op
         self._low_of = low
         self._high_of = high
 
-    def look(self) -> None:
+    def look(self, now_us: int) -> None:
+        self._drop_anchor()
         left, low, high = self._left_of(), self._low_of(), self._high_of()
         self.left = left
         if left is None or low is None or high is None:
@@ -192,63 +292,4 @@ class RangeLeaf(SidedLeaf):
         """The nearest bound."""
         left, bounds = self.left, (self._low_of(), self._high_of())
         known = [bound for bound in bounds if bound is not None]
-        return min(known, key=lambda bound: _apart(bound, left), default=None) if left is not None else self.right
-
-
-@dataclass(frozen=True, slots=True)
-class All:
-    """Kleene and: false if one is false, else unknown if one is unknown."""
-
-    items: tuple[Condition, ...]
-
-    def outcome(self) -> Outcome:
-        outcomes = [item.outcome() for item in self.items]
-        return Outcome(kleene_all(one.live for one in outcomes), kleene_all(one.full for one in outcomes))
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """Kleene or: true if one is true, else unknown if one is unknown."""
-
-    items: tuple[Condition, ...]
-
-    def outcome(self) -> Outcome:
-        outcomes = [item.outcome() for item in self.items]
-        return Outcome(kleene_any(one.live for one in outcomes), kleene_any(one.full for one in outcomes))
-
-
-@dataclass(frozen=True, slots=True)
-class Negation:
-    """Kleene not: unknown stays unknown."""
-
-    operand: Condition
-
-    def outcome(self) -> Outcome:
-        live, full = self.operand.outcome()
-        return Outcome(None if live is None else not live, None if full is None else not full)
-
-
-def _apart(one: Value, other: Value) -> Value:
-    return one - other if one > other else other - one
-
-
-def kleene_all(values: Iterable[bool | None]) -> bool | None:
-    """Three-valued and."""
-    result: bool | None = True
-    for value in values:
-        if value is False:
-            return False
-        if value is None:
-            result = None
-    return result
-
-
-def kleene_any(values: Iterable[bool | None]) -> bool | None:
-    """Three-valued or."""
-    result: bool | None = False
-    for value in values:
-        if value is True:
-            return True
-        if value is None:
-            result = None
-    return result
+        return min(known, key=lambda bound: apart(bound, left), default=None) if left is not None else self.right

@@ -1,60 +1,95 @@
-"""One rule for one symbol: judges its condition, moves its state, and asks the gates whether to tell."""
+"""One level of one rule for one symbol: judges its condition, moves its state, and asks the gates whether to tell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.compile import Compiler, natural
+from tradeassistd.engine import counts
+from tradeassistd.engine.compile import Compiler
+from tradeassistd.engine.counting import Count
+from tradeassistd.engine.evidence import Evidence, gather, worded
+from tradeassistd.engine.gates import AT_LOAD, HIGHER_LEVEL, LOG, MODE, Gates
 from tradeassistd.engine.kinds import EVENT, check
-from tradeassistd.engine.leaves import Leaf, Outcome, SidedLeaf
+from tradeassistd.engine.kleene import Outcome
+from tradeassistd.engine.leaves import Leaf
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.symbols import SymbolState
-from tradeassistd.engine.transition import Kind, Operand, RuleState, State, Transition
-from tradeassistd.market.session import Window, trading_window_at, window_at
+from tradeassistd.engine.texts import Texts
+from tradeassistd.engine.transition import Kind, RuleState, State, Transition
+from tradeassistd.market.active import active_window_at
+from tradeassistd.market.session import Window, day_minute_us, trading_window_at, window_at
 
-AT_LOAD, COOLDOWN, MODE, LOG = "at_load", "cooldown", "mode", "log"
-"""Why an alert was not told."""
-RULE_CHANGED, RULE_REMOVED = "rule_changed", "rule_removed"
-"""Why a firing ended with its rule."""
+RULE_CHANGED, RULE_REMOVED, SESSION_END, EXPIRED = "rule_changed", "rule_removed", "session_end", "expired"
+"""Why a firing ended other than by its condition."""
+AT_GRACE_US = 2 * US_PER_S
+"""A judging of `at(...)` that comes later than this is late."""
+DAY_US = 86_400 * US_PER_S
 
 
-class _Evidence(NamedTuple):
-    value: float | None
-    unit: str
-    operands: tuple[Operand, ...]
+@dataclass(slots=True)
+class Ladder:
+    """What the levels of one rule and symbol know of each other: the last rise, and at which level."""
+
+    risen_us: int = 0
+    level: int = 0
 
 
 class Machine:
-    """The state machine of one (rule, symbol). Times are event times; nothing here knows another clock."""
+    """The state machine of one (rule, symbol, level). Times are event times; nothing here knows another clock."""
 
-    def __init__(self, rule: Rule, symbol: str, order: int, state_of: Callable[[str], SymbolState]) -> None:
-        self.rule = rule
-        self.symbol = symbol
-        self.order = order
+    def __init__(
+        self, rule: Rule, symbol: str, level: int, order: int, ladder: Ladder, state_of: Callable[[str], SymbolState]
+    ) -> None:
+        self.rule, self.symbol, self.order, self.ladder = rule, symbol, order, ladder
         self.due_us = 0
-        """When `for` is over, or a suppressed firing may be told; 0 when there is neither."""
+        """When the clock next has something to say to it; 0 when never."""
         self.dirty = False
         """The stored state is behind."""
         self.closes_us = 0
         """End of the session it was last judged in: at the first event past it, it is judged whatever changed."""
         self._own = state_of(symbol)
-        compiler = Compiler(self._own.instrument, state_of)
-        self._condition = compiler.condition(rule.when)
-        self._is_event = check(rule.when, self._own.instrument) == EVENT
-        self._leaves = compiler.leaves
-        self.reads = compiler.reads
-        self.tracks = compiler.tracks
         self._window: Window | None = None
         self._cut = False
-        self._cooldown_us = rule.cooldown_s * US_PER_S
-        self._evidence: _Evidence | None = None
-        """What an untold firing last held by: when it is told, the values may be unknown."""
-        self.state = RuleState(rule.id, symbol, 0, rule.fingerprint)
+        self._holds = False
+        self._at_us = 0
+        self._day_end_us = 0
+        self._evidence: Evidence | None = None
+        """What a firing last held by: when it is told later, the values may be unknown."""
+        self._compile(state_of, level)
+        self.state = RuleState(rule.id, symbol, level, rule.fingerprint(symbol, level))
         self._attach()
+        self.due_us = int(rule.evaluate.at_minute is not None or rule.expires_us > 0)  # the first event works it out
+
+    def _compile(self, state_of: Callable[[str], SymbolState], level: int) -> None:
+        rule, instrument, written = self.rule, self._own.instrument, self.rule.level(level)
+        self.when = rule.resolved(written.when, self.symbol)
+        """The condition, with the symbol's values in it."""
+        self.clear_when = None if written.clear_when is None else rule.resolved(written.clear_when, self.symbol)
+        when = Compiler(instrument, state_of, rearm=rule.rearm, stale_after_s=rule.stale_after_s)
+        clear = Compiler(instrument, state_of, rearm=rule.rearm, stale_after_s=rule.stale_after_s)
+        self._condition = when.condition(self.when)
+        self._clear = None if self.clear_when is None else clear.condition(self.clear_when)
+        self._leaves = tuple(when.leaves)
+        self._is_event = check(self.when, instrument) == EVENT
+        self._reads_day = when.reads_day
+        # What ends it is looked at as well while it does not fire: its crossings must know their sides by then.
+        self._steps = (*when.steps, *clear.steps)
+        self._sided = (*when.sided, *clear.sided)
+        self._gates = Gates(rule, self._own)
+        self._texts = Texts(rule, instrument, state_of)
+        self.streaks = (*when.streaks, *clear.streaks)
+        self.counts = tuple(step for step in self._sided if isinstance(step, Count))
+        self.tracks = (*when.tracks, *clear.tracks, *self._texts.tracks)
+        """What it reads of bars, and of what is watched tick by tick: a reload drops what nobody reads."""
+        self.watched = (*when.watched, *clear.watched, *self._texts.watched)
+        self.reads = dict(when.reads)
+        """Per symbol the changes after which it must be judged."""
+        for symbol, bits in clear.reads.items():
+            self.reads[symbol] = self.reads.get(symbol, 0) | bits
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -63,178 +98,308 @@ class Machine:
     @property
     def leaves(self) -> tuple[Leaf, ...]:
         """The comparisons of the condition, in written order."""
-        return tuple(self._leaves)
+        return self._leaves
+
+    @property
+    def severity(self) -> str:
+        """The severity of its level."""
+        return self.rule.severity_of(self.state.level)
 
     def window_at(self, now_us: int) -> Window | None:
-        """The window of the rule's session that holds the instant, None outside."""
+        """When it is watched around the instant (session and active windows), None outside."""
         instrument, word = self._own.instrument, self.rule.session
-        return window_at(instrument, word, now_us) if word else trading_window_at(instrument, now_us)
+        window = window_at(instrument, word, now_us) if word else trading_window_at(instrument, now_us)
+        if window is None or not self.rule.active:
+            return window
+        active = active_window_at(self.rule.active, now_us)
+        if active is None:
+            return None
+        return Window(max(window.open_us, active.open_us), min(window.close_us, active.close_us))
+
+    def is_expired(self, now_us: int) -> bool:
+        """Whether the rule's `expires` has passed."""
+        return 0 < self.rule.expires_us <= now_us
 
     def restore(self, state: RuleState) -> bool:
         """Take up a stored state; False when its condition was another one, so that it means nothing here."""
-        if state.fingerprint != self.rule.fingerprint or len(state.sides) != len(self.state.sides):
+        if state.fingerprint != self.state.fingerprint or len(state.sides) != len(self.state.sides):
             return False
-        self.state = replace(state, sides=list(state.sides))  # the event it came with must stay as it is on the tape
+        self.state = replace(state, rule_id=self.rule.id, sides=list(state.sides))  # the event keeps its own
         self._attach()
-        self._set_timer()
+        if self._reads_day and state.judged_us:
+            trading = trading_window_at(self._own.instrument, state.judged_us)
+            self._day_end_us = trading.close_us if trading else 0
         self.cut()
         return True
 
-    def adopt(self, rule: Rule, order: int) -> None:
+    def adopt(self, rule: Rule, order: int, ladder: Ladder, state_of: Callable[[str], SymbolState]) -> Machine:
         """The rule was reloaded with the same condition: the state is kept, what else changed counts from now on."""
-        if rule.session != self.rule.session:
+        before, self.order, self.ladder = self.rule, order, ladder
+        if rule == before:
+            self.rule = rule
+            return self
+        if rule.stale_after_s != before.stale_after_s or rule.rearm != before.rearm:
+            return self._rebuilt(rule, state_of)
+        if rule.session != before.session or rule.active != before.active:
             self._window, self.closes_us = None, 0
-        self.rule, self.order = rule, order
-        self._cooldown_us = rule.cooldown_s * US_PER_S
-        self._set_timer()
+        self.rule = rule
+        self._gates = Gates(rule, self._own)
+        self._texts = Texts(rule, self._own.instrument, state_of)
+        if self.state.rule_id != rule.id:
+            self.state.rule_id, self.dirty = rule.id, True
+        self.due_us = 1  # the next event works out what is due under the new terms
+        return self
 
     def succeed(self, old: Machine, now_us: int) -> Iterator[Transition]:
         """The rule was reloaded with another condition: armed anew; a firing alert is judged once, else it ends."""
         self.state.told_us = old.state.told_us
         if old.state.state is not State.FIRING:
             return
-        for leaf in self._leaves:
-            leaf.look()
+        for step in self._steps:
+            step.look(now_us)
         self.state.since_us = old.state.since_us
         if not self._is_event and self._condition.outcome().live:
             self.state.state, self.state.untold, self.state.judged_us = State.FIRING, old.state.untold, now_us
+            self.state.was_told, self.state.acked = old.state.was_told, old.state.acked
             self.dirty = True
-            self._set_timer()
+            self._set_timer(now_us)
         else:
             yield self._transition(now_us, Kind.CLOSED, RULE_CHANGED)
             self.state.since_us = 0
 
-    def close(self, now_us: int) -> Iterator[Transition]:
+    def close(self, now_us: int, reason: str) -> Iterator[Transition]:
         """The rule is gone: a firing alert ends. The state stays as it is, for the rule may come back."""
         if self.state.state is State.FIRING:
-            ended = self._transition(now_us, Kind.CLOSED, RULE_REMOVED)
+            ended = self._transition(now_us, Kind.CLOSED, reason)
             yield replace(ended, state=State.OK)
 
     def cut(self) -> None:
         """Nobody watches until the next judging: what has changed by then was missed or is late."""
         self._cut = bool(self.state.judged_us)
-        for leaf in self._sided():  # a side may be known before the whole condition ever was
+        for leaf in self._sided:  # a side may be known before the whole condition ever was
             leaf.cut()
-        if self.state.state is State.PENDING:
-            # `for` counts time known to hold, and begins anew after a cut (rules.md 4.7).
-            self.state.held_us = self.state.holding_us = 0
-            self._set_timer()
+        counts.restart(self.state)
+        self._set_timer(self.state.judged_us)
+
+    def roll(self, now_us: int) -> None:
+        """The contract behind the symbol is another one: no side means anything, and what is counted begins anew."""
+        for leaf in self._sided:
+            leaf.forget()
+        counts.restart(self.state)
+        self.dirty = True
+        self._set_timer(now_us)
+
+    def acknowledge(self, now_us: int) -> bool:
+        """Somebody has seen the present firing: no more reminders. Whether there was one that had been told."""
+        state = self.state
+        if state.state is not State.FIRING or not state.was_told or state.acked:
+            return False
+        state.acked = self.dirty = True
+        self._set_timer(now_us)
+        return True
 
     def judge(self, now_us: int) -> Iterator[Transition]:
         """Judge the condition once; every leg, no short circuit."""
-        if not self._watching(now_us):
+        if self.is_expired(now_us) or not self._watching(now_us):
             return
-        for leaf in self._leaves:
-            leaf.look()
-        outcome = self._condition.outcome()
-        if outcome.full is None and outcome.live is None:
-            self._pause(now_us)
-            self.dirty = self.dirty or bool(self.state.sides)  # a side may have moved all the same
+        for step in self._steps:
+            step.look(now_us)
+        self.dirty = self.dirty or bool(self._sided)  # a side may have moved, whatever comes of it
+        state, outcome = self.state, self._condition.outcome()
+        firing, over = state.state is State.FIRING, self._is_over(outcome)
+        if counts.pause(state, now_us, held=outcome.live is None, clear=over is None):
+            self.dirty = True
+        if (firing and over is not None) or outcome != (None, None):
+            late, self._cut = self._cut, False
+            since_us, state.judged_us = state.judged_us, now_us
+            self._holds, self.dirty = bool(outcome.live), True
+            if firing:
+                yield from self._fires_on(now_us, outcome, over, late=late)
+            elif self._is_event:
+                yield from self._happened(now_us, outcome, since_us)
+            else:
+                yield from self._stands(now_us, bool(outcome.live), first=not since_us, late=late)
+        yield from self._tell_now(now_us)
+        self._set_timer(now_us)
+
+    def bar_closed(self, now_us: int) -> Iterator[Transition]:
+        """The bar of `each_bar` closed: while it is known to hold, it fires again."""
+        state = self.state
+        if state.state is not State.FIRING or not self._holds or state.since_us == now_us:
             return
-        late, self._cut = self._cut, False
-        since_us, self.state.judged_us = self.state.judged_us, now_us
-        self.dirty = True
-        if self._is_event:
-            yield from self._happened(now_us, outcome, since_us)
-        else:
-            yield from self._stands(now_us, bool(outcome.live), first=not since_us, late=late)
+        if self._watching(now_us) and not self.is_expired(now_us):
+            yield from self._fire(now_us, Kind.FIRED, "")
 
     def run_timer(self, now_us: int) -> Iterator[Transition]:
-        """What was due by now: `for` is over and it fires, or a cooldown is over and an untold firing is told."""
-        # Coming back into the session is a cut, and a cut takes the time that `for` has counted.
-        if not self._is_due(now_us) or not self._watching(now_us) or not self._is_due(now_us):
+        """What was due by now: an end, a judging at a time of day, a firing, a clear, a late telling, a reminder."""
+        if not 0 < self.due_us <= now_us:
             return
-        self.due_us = 0
-        if self.state.state is State.PENDING:
-            yield from self._rise(now_us, evidence=self._evidence)
-        elif self.state.untold and self.state.state is State.FIRING:
-            self._told(now_us)
-            yield self._transition(now_us, Kind.TOLD, evidence=self._evidence)
+        if self.is_expired(now_us):
+            yield from self._end(now_us, EXPIRED)
+            self.due_us = 0
+            return
+        if 0 < self._day_end_us <= now_us:
+            yield from self._end(now_us, SESSION_END)
+        # Coming back into the session is a cut, and a cut takes the time that `for` has counted.
+        if self._watching(now_us):
+            if self.rule.evaluate.at_minute is not None:
+                yield from self._judge_at(now_us, self.rule.evaluate.at_minute)
+            yield from self._run_counts(now_us)
+        self._set_timer(now_us)
 
-    def _is_due(self, now_us: int) -> bool:
-        return 0 < self.due_us <= now_us
+    def _run_counts(self, now_us: int) -> Iterator[Transition]:
+        state, rule = self.state, self.rule
+        if 0 < counts.held_due_us(state, rule) <= now_us:
+            yield from self._rise(now_us, evidence=self._evidence)
+        if 0 < counts.clear_due_us(state, rule) <= now_us:
+            state.armed = self._is_event or not self._holds
+            yield from self._falls(now_us, late=False)
+        yield from self._tell_now(now_us)
+        if 0 < counts.reminder_due_us(state, rule) <= now_us:
+            state.reminded, state.reminded_us, self.dirty = state.reminded + 1, now_us, True
+            refused = MODE if rule.mode == "shadow" else ""
+            yield self._transition(now_us, Kind.REMINDED, refused, evidence=self._evidence)
+
+    def _judge_at(self, now_us: int, minute: int) -> Iterator[Transition]:
+        """Once a day at its time: judged until the result is known, and then not before the next day."""
+        judged_us, opened_us = self.state.judged_us, self._window.open_us if self._window else 0
+        self._at_us = self._at_us or day_minute_us(now_us, minute)
+        while self._at_us < opened_us or judged_us >= self._at_us:
+            self._at_us = day_minute_us(self._at_us + DAY_US, minute)
+        if now_us < self._at_us:
+            return
+        self._cut = self._cut or (bool(judged_us) and now_us > self._at_us + AT_GRACE_US)
+        yield from self.judge(now_us)
+        if self.state.judged_us != judged_us:
+            self._at_us = day_minute_us(self._at_us + DAY_US, minute)
+
+    def _is_over(self, outcome: Outcome) -> bool | None:
+        """Whether what would end a firing is true; None: unknown."""
+        if self._clear is not None:
+            return self._clear.outcome().full
+        return None if outcome.live is None else not outcome.live
 
     def _happened(self, now_us: int, outcome: Outcome, since_us: int) -> Iterator[Transition]:
-        """An event rule: it fires and is over at once."""
+        """An event rule: it fires and is over at once, unless `clear_when` latches it."""
         if not outcome.full:
             return
-        kind = Kind.FIRED if outcome.live else Kind.MISSED
-        suppressed = self._gate(now_us)
-        if kind is Kind.MISSED and self.rule.catch_up == LOG:
-            suppressed = suppressed or LOG
-        if not suppressed:
-            self._told(now_us)
-        self.state.since_us = now_us if kind is Kind.FIRED else since_us
-        yield self._transition(now_us, kind, suppressed, late=kind is Kind.MISSED)
-        self.state.since_us = 0
+        state, kind = self.state, Kind.FIRED if outcome.live else Kind.MISSED
+        refused = LOG if kind is Kind.MISSED and self.rule.catch_up == "log" else ""
+        state.since_us = now_us if kind is Kind.FIRED else since_us
+        if self._clear is not None:
+            counts.begin_firing(state)
+        yield from self._fire(now_us, kind, refused, late=kind is Kind.MISSED)
+        if self._clear is None:
+            state.since_us, state.was_told = 0, False
+        else:
+            self._evidence = gather(self._leaves)
 
     def _stands(self, now_us: int, holds: bool, *, first: bool, late: bool) -> Iterator[Transition]:
-        """A state rule: it fires when it rises and has held for `for`, and clears when it is known not to hold."""
+        """A state rule that does not fire: it rises when it holds, and fires when it has held for `for`."""
         state = self.state
         if not holds:
+            state.armed = True
             yield from self._falls(now_us, late=late)
-        elif state.state is State.OK and first and self.rule.at_load == "quiet":
-            state.state, state.since_us = State.FIRING, now_us
+        elif state.state is State.PENDING:
+            state.holding_us = state.holding_us or now_us  # it was unknown, or cut off, and holds again
+        elif not state.armed:
+            return
+        elif first and self.rule.at_load == "quiet":
+            state.since_us = now_us
+            counts.begin_firing(state)
             yield self._transition(now_us, Kind.FIRED, AT_LOAD, late=late)
-        elif state.state is State.OK and self.rule.for_s:
+        elif self.rule.for_s:
             state.state, state.since_us, state.holding_us = State.PENDING, now_us, now_us
             yield self._transition(now_us, Kind.PENDING, late=late)
-        elif state.state is State.OK:
+        else:
             state.since_us = now_us
             yield from self._rise(now_us, late=late)
-        elif state.state is State.PENDING and not state.holding_us:
-            state.holding_us = now_us  # it was unknown, or cut off, and holds again
-        if holds and (state.untold or state.state is State.PENDING):
-            self._evidence = self._gather()
-        self._set_timer()
+        self._keep_evidence(holds)
 
-    def _rise(self, now_us: int, *, late: bool = False, evidence: _Evidence | None = None) -> Iterator[Transition]:
-        """It fires; the gates say whether anybody is told now."""
+    def _fires_on(self, now_us: int, outcome: Outcome, over: bool | None, *, late: bool) -> Iterator[Transition]:
+        """It fires: `clear_when`, or the condition known not to hold, ends it after `keep_firing_for`."""
         state = self.state
-        state.state, state.held_us, state.holding_us = State.FIRING, 0, 0
-        suppressed = self._gate(now_us)
-        if not suppressed:
-            self._told(now_us)
-        state.untold = suppressed == COOLDOWN
-        yield self._transition(now_us, Kind.FIRED, suppressed, late=late, evidence=evidence)
-        self._set_timer()
+        self._keep_evidence(bool(outcome.live))
+        if over is False:
+            state.clear_held_us = state.clearing_us = 0
+        elif over and not self.rule.keep_firing_for_s:
+            state.armed = self._is_event or outcome.live is False
+            yield from self._falls(now_us, late=late)
+        elif over:
+            state.clearing_us = state.clearing_us or now_us
+
+    def _keep_evidence(self, holds: bool) -> None:
+        state = self.state
+        waits = state.untold or state.state is State.PENDING or (self.rule.repeat_s and state.state is State.FIRING)
+        if holds and waits:
+            self._evidence = gather(self._leaves)
+
+    def _rise(self, now_us: int, *, late: bool = False, evidence: Evidence | None = None) -> Iterator[Transition]:
+        """It fires; the gates say whether anybody is told now."""
+        counts.begin_firing(self.state)
+        yield from self._fire(now_us, Kind.FIRED, "", late=late, evidence=evidence)
+
+    def _fire(
+        self, now_us: int, kind: Kind, refused: str, *, late: bool = False, evidence: Evidence | None = None
+    ) -> Iterator[Transition]:
+        """Ask the gates in their order, and say what became of it; `refused` is a reason of the rule's own."""
+        state, ladder = self.state, self.ladder
+        if ladder.risen_us == now_us and ladder.level > state.level:
+            refused, never = HIGHER_LEVEL, True
+        else:
+            ladder.risen_us, ladder.level = now_us, state.level
+            gate, never = self._gates.refusal(state, self._window, now_us), bool(refused)
+            refused = gate or refused
+        if not refused:
+            self._gates.told(state, self._window, now_us)
+        elif state.state is State.FIRING:
+            state.untold = not never and not state.was_told
+        yield self._transition(now_us, kind, refused, late=late, evidence=evidence)
+
+    def _tell_now(self, now_us: int) -> Iterator[Transition]:
+        """A firing nobody was told about is told as soon as nothing refuses it."""
+        state = self.state
+        if state.untold and state.state is State.FIRING and not self._gates.refusal(state, self._window, now_us):
+            self._gates.told(state, self._window, now_us)
+            self.dirty = True
+            yield self._transition(now_us, Kind.TOLD, evidence=self._evidence)
 
     def _falls(self, now_us: int, *, late: bool) -> Iterator[Transition]:
-        """It is known not to hold."""
+        """It is known not to hold, or over."""
         state = self.state
-        if state.state is State.OK:
-            return
-        kind = Kind.CLEARED if state.state is State.FIRING else Kind.LAPSED
-        state.state, state.untold, state.held_us, state.holding_us = State.OK, False, 0, 0
-        yield self._transition(now_us, kind, late=late)
-        state.since_us = 0
+        if state.state is not State.OK:
+            kind = Kind.CLEARED if state.state is State.FIRING else Kind.LAPSED
+            tell = kind is Kind.CLEARED and state.was_told and self.rule.on_clear == "tell"
+            yield from self._go_ok(now_us, kind, late=late, tell=tell)
 
-    def _pause(self, now_us: int) -> None:
-        """Unknown pauses `for` (rules.md 4.1): what has been held counts, the time from now on does not."""
-        state = self.state
-        if state.holding_us:
-            state.held_us, state.holding_us, self.dirty = state.held_us + now_us - state.holding_us, 0, True
-            self._set_timer()
+    def _end(self, now_us: int, reason: str) -> Iterator[Transition]:
+        """A firing ends for another reason than its condition; it may rise again."""
+        if self.state.state is not State.OK:
+            self.state.armed = True
+            kind = Kind.CLOSED if self.state.state is State.FIRING else Kind.LAPSED
+            yield from self._go_ok(now_us, kind, reason)
 
-    def _set_timer(self) -> None:
+    def _go_ok(
+        self, now_us: int, kind: Kind, reason: str = "", *, late: bool = False, tell: bool = False
+    ) -> Iterator[Transition]:
+        counts.to_ok(self.state)
+        self._evidence, self.dirty = None, True
+        yield self._transition(now_us, kind, reason, late=late, tell=tell)
+        self.state.since_us, self.state.was_told = 0, False
+
+    def _set_timer(self, now_us: int) -> None:
         """When the clock next has something to say to this machine."""
-        state = self.state
-        self.due_us = 0
-        if state.state is State.PENDING and state.holding_us:
-            self.due_us = state.holding_us + self.rule.for_s * US_PER_S - state.held_us
-        elif state.untold:
-            self.due_us = state.told_us + self._cooldown_us
-
-    def _gate(self, now_us: int) -> str:
-        """Why nobody is told, "" when somebody is: the first refusal in the order of rules.md 4.8."""
-        if self.rule.mode == "shadow":
-            return MODE
-        if self.state.told_us and now_us - self.state.told_us < self._cooldown_us:
-            return COOLDOWN
-        return ""
-
-    def _told(self, now_us: int) -> None:
-        self.state.told_us, self.state.untold = now_us, False
+        state, rule = self.state, self.rule
+        times = [counts.held_due_us(state, rule), counts.clear_due_us(state, rule), counts.reminder_due_us(state, rule)]
+        if state.untold:
+            times.append(self._gates.opens_us(state, self._window, now_us))
+        if rule.evaluate.at_minute is not None:
+            times.append(self._at_us or 1)
+        if self._reads_day and state.state is not State.OK:
+            times.append(self._day_end_us)
+        if rule.expires_us:
+            times.append(rule.expires_us)
+        self.due_us = min((time for time in times if time > 0), default=0)
 
     def _watching(self, now_us: int) -> bool:
         """Whether the rule's session is open; coming back into it is a cut."""
@@ -245,39 +410,45 @@ class Machine:
         if self._window is None:
             return False
         self.closes_us = self._window.close_us
+        if self._reads_day:
+            trading = trading_window_at(self._own.instrument, now_us)
+            self._day_end_us = trading.close_us if trading else 0
         self.cut()
         return True
 
     def _transition(
-        self, now_us: int, kind: Kind, suppressed: str = "", *, late: bool = False, evidence: _Evidence | None = None
-    ) -> Transition:
-        value, unit, operands = evidence or self._gather()
-        tick = self._own.tick
-        return Transition(
-            event_us=now_us, rule_id=self.rule.id, symbol=self.symbol, level=self.state.level,
-            fingerprint=self.rule.fingerprint, kind=kind, state=self.state.state, suppressed=suppressed,
-            value=value, unit=unit, price=tick.last if tick else None, since_us=self.state.since_us, late=late,
-            operands=operands,
+        self, now_us: int, kind: Kind, suppressed: str = "", *, late: bool = False,
+        evidence: Evidence | None = None, tell: bool = False,
+    ) -> Transition:  # fmt: skip
+        value, unit, operands = evidence or gather(self._leaves)
+        state, tick = self.state, self._own.tick
+        made = Transition(
+            event_us=now_us, rule_id=self.rule.id, symbol=self.symbol, level=state.level,
+            fingerprint=state.fingerprint, kind=kind, state=state.state, suppressed=suppressed,
+            value=value, unit=unit, price=tick.last if tick else None, since_us=state.since_us, late=late,
+            operands=operands, tell=tell,
         )  # fmt: skip
-
-    def _gather(self) -> _Evidence:
-        """The left side of the first comparison that holds, and every comparison with its sides."""
-        shown = next((leaf for leaf in self._leaves if leaf.outcome().full), self._leaves[0])
-        return _Evidence(natural(shown.left, shown.unit), str(shown.unit), tuple(map(_operand, self._leaves)))
-
-    def _sided(self) -> list[SidedLeaf]:
-        return [leaf for leaf in self._leaves if isinstance(leaf, SidedLeaf)]
+        return worded(made, self._texts, self.severity) if made.is_alert else made
 
     def _attach(self) -> None:
-        """Give each leaf with a side its place in the stored state."""
-        sided = self._sided()
+        """Give each leaf with a memory its place in the stored state."""
         if not self.state.sides:
-            self.state.sides = [0] * sum(leaf.width for leaf in sided)
+            self.state.sides = [0] * sum(leaf.width for leaf in self._sided)
         first = 0
-        for leaf in sided:
+        for leaf in self._sided:
             leaf.attach(self.state.sides, first)
             first += leaf.width
 
-
-def _operand(leaf: Leaf) -> Operand:
-    return Operand(leaf.text, natural(leaf.left, leaf.unit), natural(leaf.right, leaf.unit))
+    def _rebuilt(self, rule: Rule, state_of: Callable[[str], SymbolState]) -> Machine:
+        """The same state under a condition compiled anew: what a leaf remembers beside its sides begins anew."""
+        new = Machine(rule, self.symbol, self.state.level, self.order, self.ladder, state_of)
+        new.state = replace(self.state, rule_id=rule.id, sides=list(self.state.sides))
+        new._attach()
+        if self._cut:
+            new.cut()
+        if rule.session == self.rule.session and rule.active == self.rule.active:
+            new._window, new.closes_us = self._window, self.closes_us
+        new._day_end_us, new._at_us = self._day_end_us, self._at_us
+        new._cut, new._holds, new._evidence = self._cut, self._holds, self._evidence
+        new.dirty, new.due_us = True, 1
+        return new

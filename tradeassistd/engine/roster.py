@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
-from tradeassistd.engine.machine import Machine
-from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.counting import Streak
+from tradeassistd.engine.machine import RULE_CHANGED, RULE_REMOVED, Ladder, Machine
+from tradeassistd.engine.rule import Rule, RuleSet
 from tradeassistd.engine.symbols import SECOND_TURNED, SymbolState
 from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.session import series_session
@@ -28,8 +29,12 @@ class Roster:
         """Per symbol: which changes concern whom."""
         self.at_close: dict[tuple[str, str], list[Machine]] = {}
         """Per symbol and interval: who is judged when that bar closes."""
+        self.each_bar: dict[tuple[str, str], list[Machine]] = {}
+        """Per symbol and interval: who fires again when that bar closes."""
+        self.streaks: dict[tuple[str, str, str], list[Streak]] = {}
+        """Per symbol, interval and session: what counts those bars."""
         self.by_second: list[Machine] = []
-        """Who reads a look-back, which moves each second."""
+        """Who reads what moves with each second."""
         self.shelf: Shelf = {}
 
     @cached_property
@@ -50,25 +55,35 @@ class Roster:
         new = Roster()
         transitions: list[Transition] = []
         new.shelf = self.shelf
-        old = {(machine.rule.id, machine.symbol): machine for machine in self.machines}
+        old = {machine.key: machine for machine in self.machines}
+        ids = {rule.id for rule in rule_set.rules if rule.mode != "off"}
         for rule in rule_set.rules:
             for symbol in rule.symbols if rule.mode != "off" else ():
-                before = old.pop((rule.id, symbol), None)
-                if before is not None and before.rule.fingerprint == rule.fingerprint:
-                    before.adopt(rule, len(new.machines))
-                    new._add(before, state_of)
-                    continue
-                machine = Machine(rule, symbol, len(new.machines), state_of)
-                new._add(machine, state_of)
-                if before is not None:
-                    new.shelf[_key(before.state)] = before.state
-                if not new._take_from_shelf(machine) and before is not None:
-                    transitions += machine.succeed(before, now_us)
+                ladder = Ladder()
+                for level in reversed(rule.numbers):  # the highest level is judged first
+                    before = old.pop((rule.id, symbol, level), None) or old.pop((rule.was, symbol, level), None)
+                    transitions += new._take_over(rule, symbol, level, ladder, before, state_of, now_us)
         for machine in old.values():
-            transitions += machine.close(now_us)
+            transitions += machine.close(now_us, RULE_CHANGED if machine.rule.id in ids else RULE_REMOVED)
             new.shelf[_key(machine.state)] = machine.state
         new._let_go(state_of)
         return new, transitions
+
+    def _take_over(
+        self, rule: Rule, symbol: str, level: int, ladder: Ladder, before: Machine | None,
+        state_of: Callable[[str], SymbolState], now_us: int,
+    ) -> Iterator[Transition]:  # fmt: skip
+        """One machine of the new rule set; `before` is the one it takes the place of."""
+        order = len(self.machines)
+        if before is not None and before.state.fingerprint == rule.fingerprint(symbol, level):
+            self._add(before.adopt(rule, order, ladder, state_of), state_of)
+            return
+        machine = Machine(rule, symbol, level, order, ladder, state_of)
+        self._add(machine, state_of)
+        if before is not None:
+            self.shelf[_key(before.state)] = before.state
+        if not self._take_from_shelf(machine) and before is not None:
+            yield from machine.succeed(before, now_us)
 
     def dirty_states(self) -> Iterator[RuleState]:
         """The states that changed since the last call; each is marked as known."""
@@ -78,29 +93,42 @@ class Roster:
                 yield machine.state
 
     def _take_from_shelf(self, machine: Machine) -> bool:
-        state = self.shelf.pop(_key(machine.state), None)
+        """Give it its stored state, or that of the id it had before."""
+        key = _key(machine.state)
+        state = self.shelf.pop(key, None) or self.shelf.pop((machine.rule.was, *key[1:]), None)
         return state is not None and machine.restore(state)
 
     def _add(self, machine: Machine, state_of: Callable[[str], SymbolState]) -> None:
         self.machines.append(machine)
-        interval = machine.rule.evaluate.interval
-        if interval:
-            state_of(machine.symbol).bar_series(interval)
-            self.at_close.setdefault((machine.symbol, interval), []).append(machine)
+        rule, symbol = machine.rule, machine.symbol
+        if rule.fire.mode == "each_bar":
+            state_of(symbol).bar_series(rule.fire.interval)
+            self.each_bar.setdefault((symbol, rule.fire.interval), []).append(machine)
+        for streak in machine.streaks:
+            self.streaks.setdefault((streak.symbol, streak.interval, streak.session), []).append(streak)
+        if rule.evaluate.at_minute is not None:
             return
-        for symbol, reads in machine.reads.items():
-            self.watchers.setdefault(symbol, []).append((reads, machine))
+        if rule.evaluate.interval:
+            state_of(symbol).bar_series(rule.evaluate.interval)
+            self.at_close.setdefault((symbol, rule.evaluate.interval), []).append(machine)
+            return
+        for other, reads in machine.reads.items():
+            self.watchers.setdefault(other, []).append((reads, machine))
         if any(reads & SECOND_TURNED for reads in machine.reads.values()):
             self.by_second.append(machine)
 
     def _let_go(self, state_of: Callable[[str], SymbolState]) -> None:
-        """Drop the bar series that no rule needs any more."""
+        """Drop the bar series, and what is watched tick by tick, that no rule needs any more."""
         used = {track for machine in self.machines for track in machine.tracks}
+        watched = {one for machine in self.machines for one in machine.watched}
         symbols = {symbol for machine in self.machines for symbol in (machine.symbol, *machine.reads)}
         for symbol in symbols:
             state = state_of(symbol)
             session = series_session(state.instrument)
-            state.retain(used, {(interval, session) for one, interval in self.at_close if one == symbol})
+            waited = {(interval, session) for one, interval in (*self.at_close, *self.each_bar) if one == symbol}
+            counted = {(interval, word) for one, interval, word in self.streaks if one == symbol}
+            state.retain(used, waited | counted)
+            state.retain_watched(watched)
 
 
 def _key(state: RuleState) -> tuple[str, str, int, str]:

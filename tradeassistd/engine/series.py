@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.indicators import INDICATORS, Track
+from tradeassistd.engine.indicators import INDICATORS, OUTLIVES_CUTS, Track
+from tradeassistd.engine.relative_volume import SlotVolume
 from tradeassistd.market.bar import INTERVALS_S, Bar
 from tradeassistd.market.instrument import Instrument
-from tradeassistd.market.session import Window, window_at
+from tradeassistd.market.session import ALWAYS, bar_bounds, window_at
 
 BAR_GRACE_US = 2 * US_PER_S
 """How long after its end a bar waits on the clock for a late trade (design 4)."""
+_DAY_US = INTERVALS_S["1d"] * US_PER_S
+
+TrackKey = tuple[str, str, tuple[int | Fraction, ...]]
+"""Field of the bar ("" for a function of whole bars), function ("" for the field itself), the function's numbers."""
 
 
 class BarSeries:
@@ -20,27 +31,35 @@ class BarSeries:
         self.interval = interval
         self.session = session
         self.late_trades = 0
+        self.closed_count = 0
+        """Bars closed since the series began; a cut takes none back."""
         self._instrument = instrument
-        self._length_us = INTERVALS_S[interval] * US_PER_S
-        self._window: Window | None = None
-        self._tracks: dict[tuple[str, str, int], Track] = {}
+        self._tracks: dict[TrackKey, Track] = {}
         self._complete_from_us = 0
         """A bar that starts earlier holds time nobody watched, so it is not made."""
         self._closed_until_us = 0
         self._start_us = self._end_us = 0
         self._open = self._high = self._low = self._close = 0
         self._volume = self._trades = 0
+        self._slot_of_us = self._slot_us = -1
+        """The bar whose slot was asked for last, and its slot: a forming bar is asked about with every trade."""
 
-    def has(self, field: str, function: str = "", count: int = 0) -> bool:
+    def has(self, field: str, function: str = "", counts: tuple[int | Fraction, ...] = ()) -> bool:
         """Whether somebody has asked for that track before."""
-        return (field, function, count) in self._tracks
+        return (field, function, counts) in self._tracks
 
-    def track(self, field: str, function: str = "", count: int = 0) -> Track:
-        """The values of a bar's `field`, or of an indicator over them; the same one for everybody who asks."""
-        key = (field, function, count)
+    def track(self, field: str, function: str = "", counts: tuple[int | Fraction, ...] = ()) -> Track:
+        """The values of a bar's `field`, or of a function with its numbers; the same track for everybody who asks.
+
+        `field` is "" for functions of whole bars (atr, rvol). Raises KeyError for a function that is not in INDICATORS.
+        """
+        key = (field, function, counts)
         if key not in self._tracks:
-            make = (lambda: INDICATORS[function](count)) if function else None
-            self._tracks[key] = Track(field, make)
+            make = partial(INDICATORS[function], *counts) if function else None
+            outlives = function in OUTLIVES_CUTS
+            self._tracks[key] = Track(
+                self._reader(field, function), make, forming=self._forming_bar, outlives_cuts=outlives
+            )
         return self._tracks[key]
 
     def retain(self, tracks: set[Track]) -> bool:
@@ -62,7 +81,12 @@ class BarSeries:
     @property
     def forming(self) -> Bar | None:
         """The bar that is not closed yet."""
-        return self._bar() if self._trades else None
+        return self._forming_bar()
+
+    @property
+    def closed_until_us(self) -> int:
+        """Where the last closed bar ended, 0 before the first."""
+        return self._closed_until_us
 
     def begin_like(self, other: BarSeries) -> None:
         """Hold as incomplete and as closed what `other` holds so."""
@@ -79,7 +103,7 @@ class BarSeries:
     def add(self, exchange_us: int, price: int, size: int) -> None:
         """Put one trade into the forming bar; call `close_before` first."""
         if not self._trades:
-            bounds = self._bounds(exchange_us)
+            bounds = bar_bounds(self._instrument, self.session, self.interval, exchange_us)
             if bounds is None:
                 return
             if bounds[0] < self._closed_until_us:
@@ -108,21 +132,25 @@ class BarSeries:
 
     def missed_until(self, last_trade_us: int) -> None:
         """The first image says when the last trade was: the bar that holds it is not whole, all later ones are."""
-        bounds = self._bounds(last_trade_us)
+        bounds = bar_bounds(self._instrument, self.session, self.interval, last_trade_us)
         self._complete_from_us = max(self._complete_from_us, bounds[1] if bounds else last_trade_us)
 
-    def _bounds(self, exchange_us: int) -> tuple[int, int] | None:
-        """Start and end of the bar an instant belongs to; None outside the session."""
-        window = self._window
-        if window is None or not window.open_us <= exchange_us < window.close_us:
-            window = self._window = window_at(self._instrument, self.session, exchange_us)
-            if window is None:
-                return None
-        if self.interval == "1d" and self.session != "always":
-            return window
-        anchor_us = max(window.open_us, 0)  # `always` has no opening: its bars are anchored at the epoch
-        start_us = anchor_us + (exchange_us - anchor_us) // self._length_us * self._length_us
-        return start_us, min(start_us + self._length_us, window.close_us)
+    def _reader(self, field: str, function: str) -> Callable[[Bar], Any]:
+        """What a track reads of each bar."""
+        if function == "rvol":
+            return self._slot_volume
+        return attrgetter(field) if field else _whole
+
+    def _slot_volume(self, bar: Bar) -> SlotVolume:
+        """How long after its session's opening the bar began, for `always` after midnight UTC; and its volume."""
+        if bar.start_us != self._slot_of_us:
+            window = None if self.session == ALWAYS else window_at(self._instrument, self.session, bar.start_us)
+            self._slot_us = bar.start_us - window.open_us if window else bar.start_us % _DAY_US
+            self._slot_of_us = bar.start_us
+        return SlotVolume(self._slot_us, bar.volume)
+
+    def _forming_bar(self) -> Bar | None:
+        return self._bar() if self._trades else None
 
     def _bar(self) -> Bar:
         return Bar(self.symbol, self.interval, self.session, self._start_us, self._end_us, self._open, self._high,
@@ -131,7 +159,12 @@ class BarSeries:
     def _close_bar(self) -> Bar:
         bar = self._bar()
         self._trades = 0
+        self.closed_count += 1
         self._closed_until_us = self._end_us
         for track in self._tracks.values():
             track.step(bar)
         return bar
+
+
+def _whole(bar: Bar) -> Bar:
+    return bar

@@ -30,8 +30,10 @@ class Kind(StrEnum):
     TOLD = "told"
     """A firing that was suppressed is told now, because what suppressed it ended and it still fires."""
     CLEARED = "cleared"
+    REMINDED = "reminded"
+    """It still fires, was told, and nobody has acknowledged it (`repeat`)."""
     CLOSED = "closed"
-    """It ended because the rule did: changed or removed."""
+    """It ended for another reason than its condition: rule changed or removed, day over, rule expired."""
 
 
 class Operand(msgspec.Struct, frozen=True):
@@ -55,7 +57,8 @@ class Transition(msgspec.Struct, frozen=True):
     state: State
     """The state after it."""
     suppressed: str = ""
-    """Why nobody was told: at_load, cooldown, mode, log; empty means told, or nothing to tell."""
+    """Why nobody was told: at_load, higher_level, mode, spent, rearm, cooldown, log; empty: told, or nothing to tell.
+    For `closed`, why it ended: rule_changed, rule_removed, session_end, expired."""
     value: float | None = None
     """Left side of the first comparison that holds, in its own unit (percent as a fraction)."""
     unit: str = ""
@@ -67,11 +70,18 @@ class Transition(msgspec.Struct, frozen=True):
     late: bool = False
     """It may have become true earlier: first judging after a cut."""
     operands: tuple[Operand, ...] = ()
+    tell: bool = False
+    """Of `cleared`: the rule says to tell the end (`on_clear: tell`), and the firing had been told."""
+    title: str = ""
+    message: str = ""
+    """The rule's own texts, templates filled in; empty when it has none."""
+    setup: tuple[tuple[str, float | str | None], ...] = ()
+    """What the rule would trade: (type, …), (entry, …), … in natural units; None: unknown at that moment."""
 
     @property
     def is_alert(self) -> bool:
-        """Whether it is stored as an alert (a clear is only a transition)."""
-        return self.kind in (Kind.FIRED, Kind.MISSED, Kind.TOLD)
+        """Whether it is stored as an alert (a clear is only a transition, unless the rule tells it)."""
+        return self.tell or self.kind in (Kind.FIRED, Kind.MISSED, Kind.TOLD, Kind.REMINDED)
 
     @property
     def alert_id(self) -> str:
@@ -102,3 +112,24 @@ class RuleState(msgspec.Struct):
     """Pending: how long the condition has been known to hold, up to `holding_us`."""
     holding_us: int = 0
     """Pending: since when it has held without a break; 0 while it is unknown."""
+    armed: bool = True
+    """It may rise: `when` has been seen not true since the last clear."""
+    clear_held_us: int = 0
+    """Firing: how long the clear condition has been known to hold, up to `clearing_us`."""
+    clearing_us: int = 0
+    """Firing: since when the clear condition has held without a break; 0 while it does not, or is unknown."""
+    was_told: bool = False
+    """This firing was told."""
+    acked: bool = False
+    """Somebody acknowledged this firing: no reminders."""
+    reminded: int = 0
+    """How many reminders of this firing there were."""
+    reminded_us: int = 0
+    """Event time of the last reminder; 0 before the first."""
+    told_price: int | None = None
+    """Last trade, scaled, when it was last told."""
+    told_count: int = 0
+    """How often it was told since it was armed anew."""
+    session_count: int = 0
+    """How often it was told in the session that began at `session_us`."""
+    session_us: int = 0

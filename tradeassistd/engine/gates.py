@@ -1,0 +1,98 @@
+"""Whether an alert is told: the gates of rules.md 4.8 in their order, and what a told alert uses up.
+
+State and telling are two things: a rule fires whatever the gates say, the first refusal is stored as the reason, and
+only a told alert spends a budget or starts a cooldown.
+"""
+
+from __future__ import annotations
+
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.rule import Rule
+from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.transition import RuleState
+from tradeassistd.market.session import ALWAYS, EVER, Window, bar_bounds, series_session, trading_day
+
+AT_LOAD, HIGHER_LEVEL, LOG = "at_load", "higher_level", "log"
+"""Why an alert is not told, before any gate is asked; such a firing is not told later either."""
+MODE, SPENT, REARM, COOLDOWN = "mode", "spent", "rearm", "cooldown"
+"""The gates that refuse; when the reason ends while it still fires, it is told then."""
+
+
+class Gates:
+    """The gates of one machine. The state is handed in each time, for a reload may replace it."""
+
+    def __init__(self, rule: Rule, own: SymbolState) -> None:
+        self._rule = rule
+        self._own = own
+        self._cooldown_us = rule.cooldown_s * US_PER_S
+
+    def refusal(self, state: RuleState, window: Window | None, now_us: int) -> str:
+        """Why nobody is told, "" when somebody is."""
+        rule = self._rule
+        if rule.mode == "shadow":
+            return MODE
+        if self._spent(state, window, now_us):
+            return SPENT
+        if self._too_near(state):
+            return REARM
+        if state.told_us and now_us - state.told_us < self._cooldown_us:
+            return COOLDOWN
+        return ""
+
+    def opens_us(self, state: RuleState, window: Window | None, now_us: int) -> int:
+        """When the clock alone may end a refusal, 0 when it cannot: then a move, a reload or nothing does."""
+        rule = self._rule
+        match self.refusal(state, window, now_us):
+            case "cooldown":
+                return state.told_us + self._cooldown_us
+            case "spent" if rule.fire.mode == "once" and state.told_count:
+                return 0
+            case "spent" if rule.max_per_session and self._count(state, window, now_us) >= rule.max_per_session:
+                return window.close_us if window else now_us
+            case "spent":
+                return self._bar_of(now_us)[1]
+            case "":
+                return now_us
+        return 0
+
+    def told(self, state: RuleState, window: Window | None, now_us: int) -> None:
+        """Somebody was told: budgets and cooldown count from here."""
+        tick = self._own.tick
+        session_us = _session_us(window, now_us)
+        state.session_count = self._count(state, window, now_us) + 1
+        state.session_us = session_us
+        state.told_us, state.untold, state.was_told = now_us, False, True
+        state.told_price = tick.last if tick else None
+        state.told_count += 1
+
+    def _spent(self, state: RuleState, window: Window | None, now_us: int) -> bool:
+        rule = self._rule
+        if rule.fire.mode == "once" and state.told_count:
+            return True
+        if rule.max_per_session and self._count(state, window, now_us) >= rule.max_per_session:
+            return True
+        return rule.fire.mode == "once_per_bar" and state.told_us >= self._bar_of(now_us)[0] and state.told_us > 0
+
+    def _too_near(self, state: RuleState) -> bool:
+        move, tick = self._rule.rearm, self._own.tick
+        if move is None or state.told_price is None or tick is None or tick.last is None:
+            return False
+        away = abs(tick.last - state.told_price)
+        return away < move.from_price(state.told_price, self._own.instrument.tick_size)
+
+    def _count(self, state: RuleState, window: Window | None, now_us: int) -> int:
+        """How often it was told in the session that is running."""
+        return state.session_count if state.session_us == _session_us(window, now_us) else 0
+
+    def _bar_of(self, now_us: int) -> tuple[int, int]:
+        """The bar that an instant lies in; outside its own session, one counted from the epoch."""
+        instrument, interval = self._own.instrument, self._rule.fire.interval
+        bounds = bar_bounds(instrument, series_session(instrument), interval, now_us)
+        bounds = bounds or bar_bounds(instrument, ALWAYS, interval, now_us)
+        assert bounds is not None  # `always` has no outside
+        return bounds
+
+
+def _session_us(window: Window | None, now_us: int) -> int:
+    """What tells one session from the next: when it opened; without sessions, when the trading day began."""
+    return trading_day(now_us)[1] if window is None or window == EVER else window.open_us
