@@ -212,8 +212,21 @@ def test_law_each_visible_character_is_found_where_it_stands(text: str, style: s
         ("{when: sma(close, 9)}", ["1:19: 9): '9)' has no ': ' and no value "
                                    "(quote an expression that holds a comma: 'sma(close, 20, 1m) > price')"]),
         ("{when: price crosses any [1, 2]}", [
+            "1:26: a bracket inside a value that is not quoted "
+            "(quote the expression: 'price crosses any [5180, 5200]')"]),
+        ("{title: /ES: broke}", [
+            "1:12: a ': ' inside a value that is not quoted "
+            "(quote the value, e.g. title: '/ES: broke', or mend the indentation)"]),
+        ("{when: close(5m)[1] > 5}", [
+            "1:17: a bracket inside a value that is not quoted "
+            "(quote the expression: 'price crosses any [5180, 5200]')"]),
+        ("{message: hit #3}\n", [
+            "1:15: the text ends before this ' #' (quote the whole text, or put the comment on a line of its own)"]),
+        ("{message: 'hit #3', a\n", [
             "1:1: the map that begins here is not closed or lacks a comma "
             "(close it, and quote an expression that holds a comma or a bracket: 'price crosses any [5180, 5200]')"]),
+        ("{symbol}", ["1:2: symbol: 'symbol' has no ': ' and no value "
+                      "(quote a text that begins with a brace: '{symbol} rose')"]),
         ("a: [b\nc: d\n", [
             "1:4: the list that begins here is not closed or lacks a comma "
             "(close it, and quote an expression that holds a comma or a bracket: 'price crosses any [5180, 5200]')"]),

@@ -1,4 +1,8 @@
-"""Bad rule files are refused in exact words at the exact place, whole and alone (data/bad_files.txt)."""
+"""Bad rule files are refused in exact words at the exact place, whole and alone.
+
+tests/data/rules/bad holds a small file for each way to go wrong, and beside it what is said of it, one line each. One
+that begins with an underscore stands for the shared file of that name.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +14,37 @@ from tradeassistd.base.yaml12 import Problems, compose
 from tradeassistd.base.yaml12.compose import FAST, PURE
 from tradeassistd.rules.load import load_texts
 
+BAD = Path(__file__).parents[1] / "data" / "rules" / "bad"
+LISTS = "core: [/ES, /NQ, SPY]\nindices: [$SPX, $VIX]\n"
 GOOD = "version: 1\nrules:\n  - {id: good, symbols: [/ES], when: price > 1}\n"
 
 
 def cases() -> list[tuple[str, str, list[str]]]:
     """Name, text and expected lines of every case."""
-    written = (Path(__file__).parent / "data" / "bad_files.txt").read_text(encoding="utf-8")
-    found = []
-    for case in written.split("\n=== ")[1:]:
-        name, _, rest = case.partition("\n")
-        text, _, expected = rest.partition("---->\n")
-        found.append((name, text, expected.splitlines()))
-    return found
+    return [
+        (path.stem, path.read_text(encoding="utf-8"), path.with_suffix(".txt").read_text(encoding="utf-8").splitlines())
+        for path in sorted(BAD.glob("*.yaml"))
+    ]
 
 
 CASES = cases()
 
 
-def test_there_are_many_and_none_twice() -> None:
-    assert len(CASES) >= 100
-    assert len({name for name, _, _ in CASES}) == len(CASES)
+def test_there_are_many_and_each_says_something() -> None:
+    assert len(CASES) >= 200
+    assert all(expected for _, _, expected in CASES)
+    assert len(list(BAD.iterdir())) == 2 * len(CASES)
 
 
-@pytest.mark.parametrize(("text", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_bad_file(text: str, expected: list[str]) -> None:
-    loaded = load_texts({"es.yaml": text, "good.yaml": GOOD})
+@pytest.mark.parametrize(("name", "text", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_bad_file(name: str, text: str, expected: list[str]) -> None:
+    shared = name.startswith("_")
+    file = f"_{name.split('_')[1]}.yaml" if shared else "es.yaml"
+    loaded = load_texts({"_watchlists.yaml": LISTS, "good.yaml": GOOD, file: text})
     assert [str(problem) for problem in loaded.problems] == expected
-    assert loaded.rejected == ("es.yaml",)
+    assert loaded.rejected == (file,)
     assert [rule.id for rule in loaded.rule_set.rules] == ["good"]
-    assert loaded.rule_set.texts == (("good.yaml", GOOD),)
+    assert file not in dict(loaded.rule_set.texts)
 
 
 @pytest.mark.parametrize("text", [case[1] for case in CASES], ids=[case[0] for case in CASES])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tradeassistd.engine.expression import (
     CROSS_OPS,
     RANGE_OPS,
+    REACHES,
     STATE_OPS,
     Arithmetic,
     Attribute,
@@ -30,7 +31,8 @@ from tradeassistd.engine.expression import (
     render,
 )
 from tradeassistd.engine.kinds import ExpressionError
-from tradeassistd.rules.grammar import DEPTH_MAX, LENGTH_MAX, children, depth, parse
+from tradeassistd.engine.walk import parts
+from tradeassistd.rules.grammar import DEPTH_MAX, LENGTH_MAX, depth, parse
 
 PRICE, BID = Name("price"), Name("bid")
 
@@ -63,6 +65,31 @@ def number(text: str, suffix: str = "") -> Number:
         ("seq(a, b, within=15m) > 5",
          Compare(">", Call("seq", (Name("a"), Name("b")), (("within", number("15", "m")),)), number("5"))),
         ("price crosses 5200", Cross("crosses", PRICE, (number("5200"),))),
+        ("price reaches 5200", Cross("reaches", PRICE, (number("5200"),))),
+        ("price reaches any [1, bid]", Cross("reaches", PRICE, (number("1"), BID))),
+        ("reaches_far reaches 1", Cross("reaches", Name("reaches_far"), (number("1"),))),
+        ("seq(price crosses 1, price reaches any [2, 3], within=15m)",
+         Call("seq", (Cross("crosses", PRICE, (number("1"),)),
+                      Cross("reaches", PRICE, (number("2"), number("3")))), (("within", number("15", "m")),))),
+        ("count(price enters [1, 2], 30m) > 3",
+         Compare(">", Call("count", (InRange("enters", PRICE, number("1"), number("2")), number("30", "m"))),
+                 number("3"))),
+        ("streak(close(5m) > bid and not halted, 5m) >= 3",
+         Compare(">=", Call("streak", (
+             Combine("and", (Compare(">", Call("close", (number("5", "m"),)), BID), Not(Name("halted")))),
+             number("5", "m"))), number("3"))),
+        ("macd(close, 12, 26, 9, 5m, rth, live).line[1] > 0",
+         Compare(">", Index(Attribute(Call("macd", (Name("close"), number("12"), number("26"), number("9"),
+                                                    number("5", "m"), Name("rth"), Name("live"))), "line"), 1),
+                 number("0"))),
+        ("price > opening_range(15m).high",
+         Compare(">", PRICE, Attribute(Call("opening_range", (number("15", "m"),)), "high"))),
+        ("price crosses_above day.high", Cross("crosses_above", PRICE, (Attribute(Name("day"), "high"),))),
+        ("sym($VIX).day.high > 1", Compare(">", Other("$VIX", Attribute(Name("day"), "high")), number("1"))),
+        ("sym($VIX).opening_range(15m).high > 1",
+         Compare(">", Other("$VIX", Attribute(Call("opening_range", (number("15", "m"),)), "high")), number("1"))),
+        ("halted", Name("halted")),
+        ("not halted", Not(Name("halted"))),
         ("price crosses_above any [1,2 , 3t]",
          Cross("crosses_above", PRICE, (number("1"), number("2"), number("3", "t")))),
         ("price inside [bid, 5200]", InRange("inside", PRICE, BID, number("5200"))),
@@ -166,8 +193,11 @@ def test_reads(text: str, tree: Expression) -> None:
         ("price[1.5] > 5", 6, "[n] takes a whole number of bars (write e.g. close(5m)[1])"),
         ("f(a=1, 2) > 3", 7, "an argument behind a key=value argument (write key=value arguments last)"),
         ("f(a=1, a=2) > 3", 7, "a= is written twice (remove one)"),
-        ("price reaches 5200", 6, "`reaches` is not supported by this version yet (write crosses)"),
-        ("price reaches any [1, 2]", 6, "`reaches` is not supported by this version yet (write crosses)"),
+        ("price reaches [1, 2]", 14, "'[' cannot stand here (write reaches any [a, b])"),
+        ("price reaches any 5", 18, "`any` takes a list (write reaches any [a, b])"),
+        ("price touches 5", 6, "'touches' cannot stand here (write reaches)"),
+        ("price reaches 5 reaches 6", 16,
+         "comparisons do not chain (join two comparisons with and: price > 1 and price < 2)"),
     ],
 )  # fmt: skip
 def test_refuses_at_the_place_with_a_hint(text: str, at: int, says: str) -> None:
@@ -188,7 +218,7 @@ def test_limits_of_length_and_depth() -> None:
 
 # A word of the language is no name.
 _NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(
-    lambda word: word not in {"and", "or", "not", "any", "sym", "reaches", *CROSS_OPS, *RANGE_OPS}
+    lambda word: word not in {"and", "or", "not", "any", "sym", REACHES, *CROSS_OPS, *RANGE_OPS}
 )
 _NUMBERS = st.one_of(
     st.builds(
@@ -217,7 +247,7 @@ def trees(draw: st.DrawFn, levels: int = 5) -> Expression:
             return Compare(draw(st.sampled_from(STATE_OPS)), draw(below), draw(below))
         case 4:
             rights = draw(st.lists(below, min_size=1, max_size=3))
-            return Cross(draw(st.sampled_from(CROSS_OPS)), draw(below), tuple(rights))
+            return Cross(draw(st.sampled_from([*CROSS_OPS, REACHES])), draw(below), tuple(rights))
         case 5:
             return InRange(draw(st.sampled_from(RANGE_OPS)), draw(below), draw(below), draw(below))
         case 6:
@@ -256,7 +286,7 @@ def test_law_parsing_the_canonical_text_gives_the_tree_back(tree: Expression) ->
 @given(trees())
 @settings(max_examples=100, deadline=None)
 def test_law_depth_is_one_more_than_that_of_the_deepest_child(tree: Expression) -> None:
-    assert depth(tree) == 1 + max(map(depth, children(tree)), default=0)
+    assert depth(tree) == 1 + max(map(depth, parts(tree)), default=0)
 
 
 _PIECES = st.sampled_from([

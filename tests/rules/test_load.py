@@ -121,9 +121,10 @@ def test_bad_shared_defaults_do_not_take_the_rules_down() -> None:
     assert says(loaded) == [
         "rules.d/_defaults.yaml:1:11: severity: unknown severity 'criticl' (did you mean critical?)",
         "rules.d/_defaults.yaml:2:1: id: 'id' cannot be a default (write it in each rule)",
-        "rules.d/_defaults.yaml:3:1: levels: 'levels' is not supported by this version yet (remove it)",
+        "rules.d/_defaults.yaml:3:1: levels: 'levels' cannot be a default (write it in each rule)",
         "rules.d/_defaults.yaml:4:1: rules: unknown key 'rules' "
-        "(one of description tags symbols evaluate for cooldown severity session mode at_load catch_up notify)",
+        "(one of description tags symbols evaluate for keep_firing_for fire max_per_session rearm cooldown repeat "
+        "on_clear severity session active stale_after expires mode at_load catch_up notify title message setup rev)",
     ]
     assert [str(warning) for warning in loaded.warnings] == [
         "rules.d/_defaults.yaml:1:1: no rule gets these defaults until the file is mended"

@@ -9,7 +9,7 @@ import pytest
 
 from tradeassistd.engine.expression import Call, Cross, Expression, InRange, Name, Number, Other
 from tradeassistd.engine.rule import Rule
-from tradeassistd.rules.grammar import children
+from tradeassistd.engine.walk import parts
 from tradeassistd.rules.load import load_directory
 
 LOADED = load_directory(Path(__file__).parents[2] / "rules.d")
@@ -17,7 +17,7 @@ LOADED = load_directory(Path(__file__).parents[2] / "rules.d")
 
 def nodes(tree: Expression) -> Iterator[Expression]:
     yield tree
-    for child in children(tree):
+    for child in parts(tree):
         yield from nodes(child)
 
 

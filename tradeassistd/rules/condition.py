@@ -1,4 +1,4 @@
-"""A rule's `when` - text, or a map with exactly one of all, any, not - as one checked expression."""
+"""A condition - text, or a map with exactly one of all, any, not - as one checked expression."""
 
 from __future__ import annotations
 
@@ -8,32 +8,36 @@ from collections.abc import Sequence as Many
 from tradeassistd.base.yaml12 import Mapping, Node, Place, Problem, Scalar, Sequence, did_you_mean, path_text
 from tradeassistd.engine.expression import Combine, Expression, Not
 from tradeassistd.engine.kinds import EVENT, ExpressionError, check
-from tradeassistd.market.instrument import Instrument
+from tradeassistd.market.instrument import instrument_of
 from tradeassistd.rules.grammar import DEPTH_MAX, depth, parse
+from tradeassistd.rules.lets import flow_hint
+from tradeassistd.rules.names import Location, Scope
 
 ITEMS_MAX = 64
 _COMBINES = {"all": Combine.AND, "any": Combine.OR}
 _KEYS = ("all", "any", "not")
 
-Location = tuple[str | int, ...]
-
 
 def read_condition(
-    node: Node, location: Location, instruments: Many[Instrument]
-) -> tuple[Expression | None, list[Problem]]:
-    """The tree of a condition, checked for each instrument; None and every problem when there are any."""
-    reader = _Reader(instruments)
+    node: Node, location: Location, symbols: Many[str], scope: Scope
+) -> tuple[tuple[Expression, str] | None, list[Problem]]:
+    """The tree of a condition and its kind (state or event), checked for each symbol; `let` names are replaced.
+
+    None when it is not sound, and every problem; there may be none when a name it uses was told about already.
+    """
+    reader = _Reader(symbols, scope)
     read = reader.read(node, location)
     if read is not None and depth(read[0]) > DEPTH_MAX:
         reader.refuse(node.place, location, f"more than {DEPTH_MAX} levels deep", "split it into several rules")
-    return (None if reader.problems or read is None else read[0]), reader.problems
+    return (None if reader.problems else read), reader.problems
 
 
 class _Reader:
     """Reads from the leaves up, so that what is wrong with a map as a whole can only be the map's fault."""
 
-    def __init__(self, instruments: Many[Instrument]) -> None:
-        self._instruments = instruments
+    def __init__(self, symbols: Many[str], scope: Scope) -> None:
+        self._symbols = symbols
+        self._scope = scope
         self.problems: list[Problem] = []
 
     def refuse(self, place: Place, location: Location, message: str, hint: str) -> None:
@@ -42,7 +46,7 @@ class _Reader:
             self.problems.append(problem)
 
     def read(self, node: Node, location: Location) -> tuple[Expression, str] | None:
-        """The tree and its kind ("" without instruments), or None when a problem was noted."""
+        """The tree and its kind ("" without symbols), or None when something is wrong."""
         if isinstance(node, Scalar):
             return self._text(node, location)
         if isinstance(node, Sequence):
@@ -52,12 +56,17 @@ class _Reader:
         return self._map(node, location)
 
     def _text(self, scalar: Scalar, location: Location) -> tuple[Expression, str] | None:
+        def place(error: ExpressionError) -> Place:
+            return scalar.place_at(error.at)
+
         try:
-            tree = parse(scalar.text)
+            tree = self._scope.replaced(parse(scalar.text))
+            if tree is not None and (wrong := self._scope.unknown(tree)):
+                raise wrong
         except ExpressionError as error:
-            self.refuse(scalar.place_at(error.at), location, error.message, _flow_hint(scalar, error))
+            self._note(ExpressionError(error.message, error.at, hint=flow_hint(scalar, error)), location, place)
             return None
-        return self._checked(tree, location, lambda error: scalar.place_at(error.at))
+        return None if tree is None else self._checked(tree, location, place)
 
     def _map(self, mapping: Mapping, location: Location) -> tuple[Expression, str] | None:
         for key, _ in mapping.items:
@@ -90,7 +99,7 @@ class _Reader:
         known = [read for read in reads if read is not None]
         if len(known) != len(reads):
             return None
-        if len(known) == 1:  # `all` of one condition is that condition
+        if len(known) == 1:  # `all` of one condition is that condition, and an expression could not write it otherwise
             return known[0]
         events = [item.place for item, (_, kind) in zip(value.items, known, strict=True) if kind == EVENT]
         culprit = events[1] if key.text == "all" and len(events) > 1 else events[0] if events else key.place
@@ -102,18 +111,19 @@ class _Reader:
     ) -> tuple[Expression, str] | None:
         """The tree with its kind when it means something for every symbol. Parts were checked before the whole."""
         kinds: list[str] = []
-        for instrument in self._instruments:
+        for symbol in self._symbols:
             try:
-                kinds.append(check(tree, instrument))
+                resolved = self._scope.for_symbol(tree, symbol)
+                if resolved is not None:
+                    kinds.append(check(resolved, instrument_of(symbol)))
             except ExpressionError as error:
-                self.refuse(place(error), location, error.message, error.hint)
-        if len(kinds) < len(self._instruments):
+                self._note(error, location, place)
+        if len(kinds) < len(self._symbols):
             return None
-        return tree, kinds[0] if kinds else ""
+        return tree, EVENT if EVENT in kinds else kinds[0] if kinds else ""
 
-
-def _flow_hint(scalar: Scalar, error: ExpressionError) -> str:
-    """Inside [ ] or { } an unquoted expression ends at its first comma, so half of it arrives here."""
-    if scalar.in_flow and not scalar.style and ("never closed" in error.message or "closes nothing" in error.message):
-        return "quote an expression that holds a comma: 'sma(close, 20, 1m) > price'"
-    return error.hint
+    def _note(self, error: ExpressionError, location: Location, place: Callable[[ExpressionError], Place]) -> None:
+        """What is wrong with a name's own text is told at that text."""
+        found = self._scope.origins.find(error.at)
+        where, path = found or (place(error), location)
+        self.refuse(where, path, error.message, error.hint)

@@ -6,12 +6,11 @@ The grammar is grammar.lark; the parser is LALR, so it neither backtracks nor re
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from importlib.resources import files
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
 
@@ -36,6 +35,9 @@ from tradeassistd.engine.expression import (
 from tradeassistd.engine.kinds import ExpressionError
 from tradeassistd.rules.hints import character_hint, number_hint, token_error
 from tradeassistd.rules.symbols import symbol_problem
+from tradeassistd.rules.trees import depth
+
+__all__ = ["DEPTH_MAX", "LENGTH_MAX", "children", "depth", "parse"]
 
 LENGTH_MAX = 4_096
 DEPTH_MAX = 64
@@ -63,40 +65,6 @@ def parse(text: str) -> Expression:
     if depth(tree) > DEPTH_MAX:
         raise _too_deep(0)
     return tree
-
-
-def depth(tree: Expression) -> int:
-    """How many levels a tree has, without recursion."""
-    deepest, stack = 0, [(tree, 1)]
-    while stack:
-        node, level = stack.pop()
-        deepest = max(deepest, level)
-        stack.extend((child, level + 1) for child in children(node))
-    return deepest
-
-
-def children(node: Expression) -> Iterator[Expression]:
-    """The expressions a node is made from, left to right."""
-    match node:
-        case Number() | Name():
-            return
-        case Call():
-            yield from node.args
-            yield from (value for _, value in node.keywords)
-        case Attribute() | Index():
-            yield node.base
-        case Other():
-            yield node.inner
-        case Negative() | Not():
-            yield node.operand
-        case Arithmetic() | Compare():
-            yield from (node.left, node.right)
-        case Cross():
-            yield from (node.left, *node.rights)
-        case InRange():
-            yield from (node.left, node.low, node.high)
-        case Combine():
-            yield from node.items
 
 
 @lru_cache(maxsize=1)
@@ -220,9 +188,6 @@ class _Trees(Transformer[Token, Expression]):
 
     def in_range(self, left: Expression, word: Token, low: Expression, high: Expression) -> InRange:
         return InRange(str(word), left, low, high, _at(word))
-
-    def reached(self, left: Expression, word: Token, right: object) -> NoReturn:
-        raise ExpressionError("`reaches` is not supported by this version yet", _at(word), hint="write crosses")
 
     def negated(self, word: Token, operand: Expression) -> Not:
         return Not(operand, _at(word))

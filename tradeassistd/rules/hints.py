@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from lark import Token
 
-from tradeassistd.engine.expression import SUFFIX_FACTORS
+from tradeassistd.engine.expression import CROSS_OPS, RANGE_OPS, REACHES, SUFFIX_FACTORS
 from tradeassistd.engine.kinds import ExpressionError
 
 _SIGNS = {
@@ -34,10 +34,14 @@ _WORDS = {
     "cross": "write crosses",
     "crossed": "write crosses",
     "crossing": "write crosses",
+    "reach": "write reaches",
+    "reached": "write reaches",
+    "touches": "write reaches",
+    "hits": "write reaches",
     "crossover": "write crosses_above",
     "crossunder": "write crosses_below",
 }
-_COMPARING = {"STATE", "CROSS", "RANGE", "REACHES"}
+_COMPARING = {"STATE", "CROSS", "RANGE"}
 _LAST_TOKEN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9][0-9A-Za-z_.,%]*|[<>=!]=|\S)\s*$")
 _SYM_BEHIND = re.compile(r"\bsym\s*\([^()]*\)\s*$")
 _ONE_SUFFIX = "a number is digits and at most one of % k M B x t s m h d"
@@ -117,12 +121,13 @@ def _word_error(text: str, token: Token, last: str, at: int) -> ExpressionError:
 def _operand_missing(text: str, token: Token, last: str, at: int) -> ExpressionError:
     """An operator or an opening bracket waits for a value."""
     message = f"a value is missing before {str(token)!r}"
-    if last == "crosses" and token == "[":
-        return ExpressionError("'[' cannot stand here", at, hint="write crosses any [a, b]")
-    if last in ("inside", "outside", "enters", "exits"):
+    if last in (*CROSS_OPS, REACHES) and token == "[":
+        return ExpressionError("'[' cannot stand here", at, hint=f"write {last} any [a, b]")
+    if last in RANGE_OPS:
         return ExpressionError(f"{last} takes a range", at, hint=f"write {last} [low, high]")
     if last == "any":
-        return ExpressionError("`any` takes a list", at, hint="write crosses any [a, b]")
+        word = _last(text[:at].rstrip().removesuffix("any"))
+        return ExpressionError("`any` takes a list", at, hint=f"write {word or 'crosses'} any [a, b]")
     if token == "any":
         return ExpressionError("`any` cannot stand here", at, hint="it stands behind crosses: price crosses any [1, 2]")
     if last == ".":
@@ -166,10 +171,7 @@ def _number_hint(text: str) -> str:
 
 
 def _is_operator(word: str) -> bool:
-    return word in (
-        "and", "or", "not", "any", "crosses", "crosses_above", "crosses_below", "reaches", "inside", "outside",
-        "enters", "exits", ".",
-    )  # fmt: skip
+    return word in ("and", "or", "not", "any", ".", *CROSS_OPS, REACHES, *RANGE_OPS)
 
 
 def _last(text: str) -> str:

@@ -2,58 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from tradeassistd.base.yaml12 import Place, Problem
-from tradeassistd.rules.load import DEFAULTS, Found, Loaded, load_texts
+from tradeassistd.rules.load import SHARED, Found, Loaded, load_texts
 
 
-def accept(found: Found, live: Mapping[str, str], *, allow_empty: bool = False) -> Loaded:
+def accept(found: Found, live: Mapping[str, str], *, allow_empty: bool = False, now_us: int = 0) -> Loaded:
     """The rule set that `found` gives over `live`, the texts in force; `rejected` names the files kept as they were.
 
-    A rejected file keeps the version it has in `live`, or is left out when it has none. Shared defaults that would make
-    a file of `live` invalid are themselves rejected. No rules where there were some is refused as a whole.
+    A rejected file keeps the version it has in `live`, or is left out when it has none. A shared file (defaults,
+    watchlists) that would make a file of `live` invalid is itself rejected, also when that is by its being gone. No
+    rules where there were some is refused as a whole. `now_us` is market time, to warn of what has expired.
     """
+    load = partial(load_texts, prefix=found.prefix, live=live, now_us=now_us)
     texts = dict(found.texts) | {name: live[name] for name in found.unreadable if name in live}
-    first = load_texts(texts, prefix=found.prefix, live=live)
-    problems = [*found.problems, *first.problems]
-    rejected = {*found.unreadable, *first.rejected}
-    spoiled = [name for name in first.rejected if texts[name] == live.get(name)]
-    if spoiled and texts.get(DEFAULTS) != live.get(DEFAULTS) and DEFAULTS not in first.rejected:
-        problems = [problem for problem in problems if not _is_in(problem, found.prefix, spoiled)]
-        problems.append(_spoils(found.prefix, spoiled))
-        rejected = rejected - set(spoiled) | {DEFAULTS}
-    loaded = first
-    for _ in range(len(texts) + 1):  # a kept version may clash with another file's new one: then that one is kept too
-        bad = {*loaded.rejected, *rejected} if loaded is first else set(loaded.rejected)
-        if not bad:
-            break
-        rejected |= bad - (set(spoiled) if DEFAULTS in rejected else set())
+    problems, rejected = [*found.problems], {*found.unreadable}
+    loaded = load(texts)
+    if broken := [name for name in SHARED if name in loaded.rejected]:
+        problems += _of(loaded.problems, found.prefix, broken)
+        rejected |= {*broken}
         texts = _with_last_good(texts, live, rejected)
-        loaded = load_texts(texts, prefix=found.prefix, live=live)
+        loaded = load(texts)
+    if spoilers := _spoilers(load, texts, live, loaded):
+        problems += [_spoils(found.prefix, name, spoiled, name in texts) for name, spoiled in spoilers]
+        rejected |= {name for name, _ in spoilers}
+        texts = _with_last_good(texts, live, rejected)
+        loaded = load(texts)
+    for _ in range(len(texts) + 1):  # a kept version may clash with another file's new one: then that one is kept too
         problems += [problem for problem in loaded.problems if problem not in problems]
+        if not loaded.rejected:
+            break
+        rejected |= set(loaded.rejected)
+        texts = _with_last_good(texts, live, rejected)
+        loaded = load(texts)
     if not loaded.rule_set.rules and live and not allow_empty:
-        return _refused(found, live, problems)
+        return _refused(found, live, problems, load)
     warnings = tuple(sorted([*found.warnings, *loaded.warnings]))
     return Loaded(loaded.rule_set, tuple(sorted(problems)), warnings, tuple(sorted(rejected)))
 
 
-def _with_last_good(texts: Mapping[str, str], live: Mapping[str, str], rejected: set[str]) -> dict[str, str]:
-    kept = {name: text for name, text in texts.items() if name not in rejected}
-    return kept | {name: live[name] for name in rejected if name in live}
+def _with_last_good(texts: Mapping[str, str], live: Mapping[str, str], rejected: Iterable[str]) -> dict[str, str]:
+    names = set(rejected)
+    kept = {name: text for name, text in texts.items() if name not in names}
+    return kept | {name: live[name] for name in names if name in live}
 
 
-def _is_in(problem: Problem, prefix: str, names: list[str]) -> bool:
-    return any(problem.place.file == prefix + name for name in names)
+def _spoilers(
+    load: partial[Loaded], texts: Mapping[str, str], live: Mapping[str, str], loaded: Loaded
+) -> list[tuple[str, list[str]]]:
+    """The shared files whose change makes files of `live` invalid that did not change themselves, and which."""
+    spoiled = [name for name in loaded.rejected if name not in SHARED and texts[name] == live.get(name)]
+    changed = [name for name in SHARED if texts.get(name) != live.get(name)]
+    if not spoiled or not changed:
+        return []
+    mended = {
+        name: [one for one in spoiled if one not in load(_with_last_good(texts, live, [name])).rejected]
+        for name in changed
+    }
+    alone = [(name, names) for name, names in mended.items() if names]
+    return alone or [(name, spoiled) for name in changed]  # none of them alone does it: all of them together do
 
 
-def _spoils(prefix: str, names: list[str]) -> Problem:
+def _of(problems: Iterable[Problem], prefix: str, names: list[str]) -> list[Problem]:
+    return [problem for problem in problems if any(problem.place.file == prefix + name for name in names)]
+
+
+def _spoils(prefix: str, shared: str, names: list[str], is_there: bool) -> Problem:
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return Problem(Place(prefix + DEFAULTS, 1, 1), "", f"makes {listed} invalid", "the defaults before stay in force")
+    what = "makes" if is_there else "is gone, which makes"
+    hint = f"the {'version' if is_there else 'one'} before stays in force"
+    return Problem(Place(prefix + shared, 1, 1), "", f"{what} {listed} invalid", hint)
 
 
-def _refused(found: Found, live: Mapping[str, str], problems: list[Problem]) -> Loaded:
-    kept = load_texts(live, prefix=found.prefix, live=live)
+def _refused(found: Found, live: Mapping[str, str], problems: list[Problem], load: partial[Loaded]) -> Loaded:
+    kept = load(live)
     none = Problem(Place(found.prefix, 1, 1), "", "holds no rules where there were some",
                    "reload with --allow-empty if that is meant")  # fmt: skip
     return Loaded(kept.rule_set, tuple(sorted([*problems, none])), kept.warnings, tuple(sorted(live)))

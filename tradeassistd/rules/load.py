@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.yaml12 import Place, Problem, Problems, decode
 from tradeassistd.engine.rule import Rule, RuleSet
-from tradeassistd.rules.model import RuleFields
 from tradeassistd.rules.rule_file import FileRules, read_defaults_file, read_rule_file
+from tradeassistd.rules.rule_reading import Shared
+from tradeassistd.rules.watchlists import WATCHLISTS, read_watchlists_file
 
 DEFAULTS = "_defaults.yaml"
-LATER_FILES = ("_watchlists.yaml", "_routes.yaml", "_silences.yaml", "_instruments.yaml")
+SHARED = (DEFAULTS, WATCHLISTS)
+"""Files that say something to every rule file."""
+LATER_FILES = ("_routes.yaml", "_silences.yaml", "_instruments.yaml")
 FILE_MAX_BYTES = 1_000_000
 GIT_TIMEOUT_S = 5
 
@@ -44,10 +47,13 @@ class Found:
     unreadable: tuple[str, ...] = ()
 
 
-def load_directory(path: Path) -> Loaded:
-    """Load every `*.yaml` of a directory (not below it), each read once. Raises ConfigError without a directory."""
+def load_directory(path: Path, *, now_us: int = 0) -> Loaded:
+    """Load every `*.yaml` of a directory (not below it), each read once. Raises ConfigError without a directory.
+
+    `now_us` is market time, to warn of rules that have expired; 0: nothing is said of that.
+    """
     found = read_directory(path)
-    loaded = load_texts(found.texts, prefix=found.prefix)
+    loaded = load_texts(found.texts, prefix=found.prefix, now_us=now_us)
     return Loaded(
         loaded.rule_set,
         tuple(sorted([*found.problems, *loaded.problems])),
@@ -80,15 +86,21 @@ def read_directory(path: Path) -> Found:
     return Found(texts, prefix, tuple(problems), tuple(warnings), tuple(rejected))
 
 
-def load_texts(texts: Mapping[str, str], *, prefix: str = "rules.d/", live: Mapping[str, str] | None = None) -> Loaded:
+def load_texts(
+    texts: Mapping[str, str],
+    *,
+    prefix: str = "rules.d/",
+    live: Mapping[str, str] | None = None,
+    now_us: int = 0,
+) -> Loaded:
     """Load files by their texts (name in the rules directory -> text); `prefix` comes before the names in places.
 
     Of two files with one id the one that stands so in `live`, the texts in force, wins; else the first by name.
     """
     loading, known = _Loading(prefix), live or {}
-    shared = loading.defaults(texts)
+    shared = loading.shared(texts, now_us)
     for name in sorted(texts, key=lambda name: (known.get(name) != texts[name], name)):
-        if name != DEFAULTS:
+        if name not in SHARED:
             loading.rule_file(name, texts[name], shared)
     return loading.loaded()
 
@@ -117,21 +129,29 @@ class _Loading:
         self._warnings: list[Problem] = []
         self._rejected: list[str] = []
 
-    def defaults(self, texts: Mapping[str, str]) -> RuleFields:
-        """The keys of `_defaults.yaml`. Without them the rules are still better than none: that is a warning."""
-        if DEFAULTS not in texts:
-            return RuleFields()
-        try:
-            shared = read_defaults_file(DEFAULTS, texts[DEFAULTS], self._prefix)
-        except Problems as error:
-            self._reject(DEFAULTS, error)
-            message = "no rule gets these defaults until the file is mended"
-            self._warnings.append(Problem(self._start(DEFAULTS), "", message))
-            return RuleFields()
-        self._texts[DEFAULTS] = texts[DEFAULTS]
+    def shared(self, texts: Mapping[str, str], now_us: int) -> Shared:
+        """What the shared files say; without one of them the rules that can do without are better than none."""
+        shared = Shared(now_us=now_us)
+        if DEFAULTS in texts:
+            try:
+                fields, node = read_defaults_file(DEFAULTS, texts[DEFAULTS], self._prefix)
+                shared = replace(shared, defaults=fields, node=node)
+                self._texts[DEFAULTS] = texts[DEFAULTS]
+            except Problems as error:
+                self._reject(DEFAULTS, error)
+                message = "no rule gets these defaults until the file is mended"
+                self._warnings.append(Problem(self._start(DEFAULTS), "", message))
+        if WATCHLISTS in texts:
+            try:
+                lists = read_watchlists_file(WATCHLISTS, texts[WATCHLISTS], self._prefix)
+                shared = replace(shared, watchlists=lists)
+                self._texts[WATCHLISTS] = texts[WATCHLISTS]
+            except Problems as error:
+                self._reject(WATCHLISTS, error)
+                shared = replace(shared, watchlists=None)
         return shared
 
-    def rule_file(self, name: str, text: str, shared: RuleFields) -> None:
+    def rule_file(self, name: str, text: str, shared: Shared) -> None:
         try:
             if name.startswith("_"):
                 raise Problems([self._not_a_rule_file(name)])
@@ -165,7 +185,7 @@ class _Loading:
     def _not_a_rule_file(self, name: str) -> Problem:
         if name in LATER_FILES:
             return Problem(self._start(name), "", "is not supported by this version yet", "move it away")
-        hint = f"rule files do not begin with _; shared files are {' '.join((DEFAULTS, *LATER_FILES))}"
+        hint = f"rule files do not begin with _; shared files are {' '.join((*SHARED, *LATER_FILES))}"
         return Problem(self._start(name), "", "is no shared file that this version knows", hint)
 
     def _reject(self, name: str, error: Problems) -> None:

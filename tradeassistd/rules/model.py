@@ -1,150 +1,86 @@
-"""The fields of a rule file (rules.md 2) that this version has, and what each may hold."""
+"""The fields of a rule file (rules.md 2) and what each may hold.
+
+Fields that hold expressions are `Any` here: they are read from the tree of nodes, for the places of their characters.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
-from tradeassistd.base.yaml12 import ValueProblem, did_you_mean, duration_s
-from tradeassistd.engine.rule import SEVERITIES, Evaluate
-from tradeassistd.market.bar import INTERVALS_S
+from tradeassistd.base.yaml12 import duration_s
+from tradeassistd.engine.rule import SEVERITIES, Evaluate, Fire, Move
+from tradeassistd.market.active import ActiveWindow
 from tradeassistd.market.session import SESSION_WORDS
-from tradeassistd.rules.symbols import symbol_problem
+from tradeassistd.rules import fields
+from tradeassistd.rules.times import Expires
 
-VERSION = "1"
-TEXT_MAX = 2_000
-"""Characters of a description."""
-LIST_MAX = 500
-"""Entries of a list such as `symbols`."""
-
-LATER = frozenset({
-    "was", "rev", "values", "let", "levels", "clear_when", "keep_firing_for", "fire", "max_per_session", "rearm",
-    "repeat", "on_clear", "active", "stale_after", "expires", "message", "title", "chart", "setup",
-})  # fmt: skip
+LATER = frozenset({"chart"})
 """Keys of a rule that this version does not have yet."""
-LATER_IN_FILES = frozenset({"let"})
-"""The same for the top of a rule file."""
+NEVER_DEFAULTS = {
+    "id": "write it in each rule",
+    "when": "write it in each rule",
+    "levels": "write it in each rule",
+    "clear_when": "write it in each rule",
+    "was": "write it in the rule that was renamed",
+    "values": "write it in each rule",
+    "let": "write let: at the top of a rule file",
+}
+"""What a rule's identity, its condition or its names say cannot be said for many rules at once; and what to do."""
+TEXT_FIELDS = ("description", "title", "message")
+"""Fields whose text a forgotten quote would cut at ` #`."""
+READ_FROM_NODES = frozenset({"when", "levels", "clear_when", "let", "values", "title", "message", "setup"})
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CLOSE = re.compile(r"close\(\s*(\w*)\s*\)")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueProblem(
-            f"text is due here, not a {'list' if isinstance(value, list) else 'map'}", hint="write one value"
-        )
-    if not value.strip():
-        raise ValueProblem("has no value", hint="write one, or remove the key")
-    return value
-
-
-def _short_text(value: object) -> str:
-    text = _text(value).strip()
-    if len(text) > TEXT_MAX:
-        raise ValueProblem(f"longer than {TEXT_MAX:,} characters", hint="shorten it")
-    return text
-
-
-def _id(value: object) -> str:
-    text = _text(value)
-    if not _ID.fullmatch(text):
-        better = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64]
-        hint = f"write {better}" if better else "lower-case letters, digits and . _ -"
-        raise ValueProblem(f"{text!r} is not an id of at most 64 characters a-z 0-9 . _ -", hint=hint)
-    return text
+_List = BeforeValidator(fields.list_of(fields.LIST_MAX))
+_Few = BeforeValidator(fields.list_of(fields.REMINDERS_MAX))
+Symbols = Annotated[tuple[Annotated[str, PlainValidator(fields.symbol_or_list)], ...], _List]
+WatchedSymbols = Annotated[tuple[Annotated[str, PlainValidator(fields.symbol)], ...], _List]
+Tags = Annotated[tuple[Annotated[str, PlainValidator(fields.label("tag"))], ...], _List]
+Channels = Annotated[tuple[Annotated[str, PlainValidator(fields.label("channel name"))], ...], _List]
+Windows = Annotated[tuple[Annotated[ActiveWindow, PlainValidator(fields.active)], ...], _Few]
+Pauses = Annotated[tuple[Annotated[int, PlainValidator(fields.some_time_s)], ...], _Few]
+Duration = Annotated[int | None, PlainValidator(duration_s)]
 
 
-def _word(what: str, known: tuple[str, ...]) -> Callable[[object], str]:
-    def one_of(value: object) -> str:
-        text = _text(value)
-        if text not in known:
-            hint = did_you_mean(text, known) or f"one of {' '.join(known)}"
-            raise ValueProblem(f"unknown {what} {text!r}", hint=hint)
-        return text
-
-    return one_of
-
-
-def _symbol(value: object) -> str:
-    text = _text(value)
-    if problem := symbol_problem(text):
-        raise ValueProblem(problem[0], hint=problem[1])
-    return text
-
-
-def _label(what: str) -> Callable[[object], str]:
-    def label(value: object) -> str:
-        text = _text(value)
-        if not _LABEL.fullmatch(text):
-            raise ValueProblem(f"{text!r} is not a {what}", hint="at most 64 letters, digits and . _ -")
-        return text
-
-    return label
-
-
-def _evaluate(value: object) -> Evaluate:
-    text = _text(value)
-    if text == "tick":
-        return Evaluate()
-    if text.startswith("at("):
-        raise ValueProblem("at(...) is not supported by this version yet", hint="write tick or close(5m)")
-    match = _CLOSE.fullmatch(text)
-    if not match:
-        raise ValueProblem(f"unknown evaluate {text!r}", hint="write tick or close(5m)")
-    if match[1] not in INTERVALS_S:
-        raise ValueProblem(f"{match[1]!r} is not a bar interval", hint=f"one of {' '.join(INTERVALS_S)}")
-    return Evaluate(match[1])
-
-
-def _list(value: object) -> object:
-    if not isinstance(value, list):
-        raise ValueProblem(
-            "must be a list", hint=f"write [{value}]" if isinstance(value, str) and value else "write [a, b]"
-        )
-    if not 1 <= len(value) <= LIST_MAX:
-        hint = "make it shorter" if value else "write one, or remove the key"
-        raise ValueProblem(f"takes 1 to {LIST_MAX} entries, not {len(value)}", hint=hint)
-    return value
-
-
-def _version(value: object) -> str:
-    text = _text(value)
-    if text != VERSION:
-        raise ValueProblem(f"unknown version {text!r}", hint=f"write version: {VERSION}")
-    return text
-
-
-Symbols = Annotated[tuple[Annotated[str, PlainValidator(_symbol)], ...], BeforeValidator(_list)]
-Tags = Annotated[tuple[Annotated[str, PlainValidator(_label("tag"))], ...], BeforeValidator(_list)]
-Channels = Annotated[tuple[Annotated[str, PlainValidator(_label("channel name"))], ...], BeforeValidator(_list)]
+def _one_of(what: str, *known: str) -> PlainValidator:
+    return PlainValidator(fields.word(what, known))
 
 
 class Strict(BaseModel):
     """No key but these, and nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class RuleFields(Strict):
     """What a rule and `defaults` both may hold; None is not written."""
 
-    description: Annotated[str | None, PlainValidator(_short_text)] = None
+    description: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TEXT_MAX))] = None
     tags: Tags | None = None
     symbols: Symbols | None = None
-    evaluate: Annotated[Evaluate | None, PlainValidator(_evaluate)] = None
-    for_: Annotated[int | None, PlainValidator(duration_s), Field(alias="for")] = None
-    cooldown: Annotated[int | None, PlainValidator(duration_s)] = None
-    severity: Annotated[str | None, PlainValidator(_word("severity", SEVERITIES))] = None
-    session: Annotated[str | None, PlainValidator(_word("session word", SESSION_WORDS))] = None
-    mode: Annotated[str | None, PlainValidator(_word("mode", ("live", "shadow", "off")))] = None
-    at_load: Annotated[str | None, PlainValidator(_word("at_load", ("quiet", "fire")))] = None
-    catch_up: Annotated[str | None, PlainValidator(_word("catch_up", ("report", "log")))] = None
+    evaluate: Annotated[Evaluate | None, PlainValidator(fields.evaluate)] = None
+    for_: Annotated[Duration, Field(alias="for")] = None
+    keep_firing_for: Duration = None
+    fire: Annotated[Fire | None, PlainValidator(fields.fire)] = None
+    max_per_session: Annotated[int | None, PlainValidator(fields.told_count)] = None
+    rearm: Annotated[Move | None, PlainValidator(fields.rearm)] = None
+    cooldown: Duration = None
+    repeat: Pauses | None = None
+    on_clear: Annotated[str | None, _one_of("on_clear", "silent", "tell")] = None
+    severity: Annotated[str | None, _one_of("severity", *SEVERITIES)] = None
+    session: Annotated[str | None, _one_of("session word", *SESSION_WORDS)] = None
+    active: Windows | None = None
+    stale_after: Annotated[int | None, PlainValidator(fields.some_time_s)] = None
+    expires: Annotated[Expires | None, PlainValidator(fields.expires)] = None
+    mode: Annotated[str | None, _one_of("mode", "live", "shadow", "off")] = None
+    at_load: Annotated[str | None, _one_of("at_load", "quiet", "fire")] = None
+    catch_up: Annotated[str | None, _one_of("catch_up", "report", "log")] = None
     notify: Channels | None = None
+    title: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TITLE_MAX))] = None
+    message: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TEXT_MAX))] = None
+    setup: Any = None
+    rev: Annotated[str | None, PlainValidator(fields.label("revision"))] = None
 
 
 def keys_of(model: type[RuleFields]) -> list[str]:
@@ -153,25 +89,27 @@ def keys_of(model: type[RuleFields]) -> list[str]:
 
 
 class RuleModel(RuleFields):
-    """One entry of `rules`. `when` is read from the tree of nodes, for its places (condition.py)."""
+    """One entry of `rules`."""
 
-    id: Annotated[str, PlainValidator(_id)]
-    when: Any
+    id: Annotated[str, PlainValidator(fields.rule_id)]
+    was: Annotated[str | None, PlainValidator(fields.rule_id)] = None
+    when: Any = None
+    levels: Any = None
+    clear_when: Any = None
+    let: Any = None
+    values: Any = None
 
 
 class RuleFile(Strict):
     """One rule file."""
 
-    version: Annotated[str, PlainValidator(_version)]
+    version: Annotated[str, PlainValidator(fields.version)]
     defaults: RuleFields = Field(default_factory=RuleFields)
+    let: Any = None
     rules: tuple[RuleModel, ...]
 
 
 class DefaultsFile(RuleFields):
     """`_defaults.yaml`: the keys of a rule, for every rule of every file."""
 
-    version: Annotated[str, PlainValidator(_version)] = VERSION
-
-
-TEXT_FIELDS = ("description",)
-"""Fields whose text a forgotten quote would cut at ` #`."""
+    version: Annotated[str, PlainValidator(fields.version)] = fields.VERSION

@@ -32,7 +32,7 @@ def symbol_problem(text: str) -> tuple[str, str] | None:
     if not text:
         return "a symbol is missing", _AS_SCHWAB
     if text.startswith("@") and text[1:] not in FUTURE_ROOTS:
-        return "watchlists are not supported by this version yet", "write the symbols out"
+        return f"{text} is not a symbol", "a watchlist stands in `symbols` of a rule; one symbol is due here"
     if text[0] in "'\"":
         return f"{text} is not a symbol", "write it without quotes"
     contract = _CONTRACT.fullmatch(text)

@@ -19,7 +19,7 @@ from tradeassistd.base.yaml12 import (
     place_of,
     plain,
 )
-from tradeassistd.rules.model import LATER, LATER_IN_FILES, TEXT_FIELDS, RuleFields, RuleFile, RuleModel, keys_of
+from tradeassistd.rules.model import LATER, NEVER_DEFAULTS, TEXT_FIELDS, RuleFields, RuleFile, RuleModel, keys_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -27,7 +27,6 @@ _MISSING_HINTS = {
     "version": "write version: 1",
     "rules": "write rules: and the rules below it",
     "id": "give the rule a name of its own, e.g. id: es-levels",
-    "when": "write when: and a condition, e.g. price crosses 5200",
 }
 
 
@@ -76,8 +75,8 @@ def _unknown_key(model: type[BaseModel], node: Node, location: tuple[str | int, 
     known, later = _keys(model, location)
     if key in later:
         return Problem(place, path, f"{key!r} is not supported by this version yet", "remove it")
-    if key in ("id", "when") and known == keys_of(RuleFields):
-        return Problem(place, path, f"{key!r} cannot be a default", "write it in each rule")
+    if key in NEVER_DEFAULTS and known == keys_of(RuleFields):
+        return Problem(place, path, f"{key!r} cannot be a default", NEVER_DEFAULTS[key])
     hint = did_you_mean(key, [*known, *sorted(later)]) or f"one of {' '.join(known)}"
     return Problem(place, path, f"unknown key {key!r}", hint)
 
@@ -90,6 +89,6 @@ def _keys(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list
         case ("defaults", _):
             return keys_of(RuleFields), LATER
         case _ if model is RuleFile:
-            return [*RuleFile.model_fields], LATER_IN_FILES
+            return [*RuleFile.model_fields], frozenset()
         case _:
             return keys_of(RuleFields), LATER

@@ -203,6 +203,8 @@ class _Composer:
             self._refuse(key.place, f"{key.text!r} is written twice", f"the first one is in line {first}")
         elif in_flow and isinstance(value, Scalar) and self._lacks_colon(key, value):
             hint = "quote an expression that holds a comma: 'sma(close, 20, 1m) > price'"
+            if not earlier:
+                hint = "quote a text that begins with a brace: '{symbol} rose'"
             self._refuse(key.place, f"{key.text!r} has no ': ' and no value", hint)
         elif not key.text:
             self._refuse(key.place, "a key is missing before ':'", "write key: value")
