@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from tradeassistd.api import events, models
 from tradeassistd.api.answers import control_over, health_of
-from tradeassistd.api.control import ReloadResult
+from tradeassistd.api.control import Acknowledged, ReloadResult
 from tradeassistd.api.event_socket import FRAMES_WAITING_MAX
 from tradeassistd.api.http import build
 from tradeassistd.api.hub import CLIENTS_MAX, HEALTH_EVERY_S, PING_EVERY_S, Hub
@@ -55,8 +55,9 @@ EXAMPLES: dict[str, BaseModel] = {
 }
 ANSWERS = (
     models.Health, models.DetailedHealth, models.FeedHealth, models.RulesHealth, models.EventsHealth, models.Quote,
-    models.Rule, models.RuleState, models.RuleDetail, models.RuleStanding, models.Condition, models.AlertsPage,
-    models.Alert, models.Operand, models.Delivery, models.Reloaded, models.Failure,
+    models.Rule, models.RuleLevel, models.RuleState, models.RuleDetail, models.RuleStanding, models.Condition,
+    models.AlertsPage, models.Alert, models.Operand, models.Delivery, models.Reloaded, models.Acked,
+    models.AckedFiring, models.Failure,
 )  # fmt: skip
 
 
@@ -72,7 +73,11 @@ def openapi() -> dict[str, Any]:
         raise NotImplementedError
 
     clock = ManualClock()
-    control = control_over(Engine(RuleSet()), Path(), lambda: STATUS, reload)
+
+    async def acknowledge(rule_id: str, symbol: str, by: str) -> Acknowledged:
+        raise NotImplementedError
+
+    control = control_over(Engine(RuleSet()), Path(), lambda: STATUS, reload, acknowledge)
     return build(control, Hub(clock, lambda: health_of(STATUS))).openapi()
 
 

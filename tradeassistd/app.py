@@ -16,6 +16,7 @@ import structlog
 from tradeassistd import __version__
 from tradeassistd.alerts.channels import Channel, default_ttl_s, open_channel
 from tradeassistd.alerts.dispatcher import Dispatcher
+from tradeassistd.alerts.recipients import Recipients
 from tradeassistd.api.answers import control_over, health_of
 from tradeassistd.api.control import Control
 from tradeassistd.api.hub import Hub
@@ -77,9 +78,11 @@ class Daemon:
             await store.save_rules(loaded.rule_set, git_commit(self._rules_dir), event_us=last_us)
             engine = Engine(loaded.rule_set)
             gc.freeze()  # the rules live long: keep them out of every later collection pause
+            states = await store.load_states()
+            recipients = Recipients(await store.recipients(states))
             intake = Intake(
                 self.clock,
-                Start(0, loaded.rule_set.hash, await store.load_states()),
+                Start(0, loaded.rule_set.hash, states),
                 last_us=last_us,
                 last_known_us=last_us,
             )
@@ -94,7 +97,7 @@ class Daemon:
             live = self.live = Live(
                 engine, intake, queue, store, tell, self.clock,
                 {name: _ttl_s(channel) for name, channel in self._settings.channels.items()},
-                self._settings.default_channels, turns,
+                self._settings.default_channels, turns, recipients,
             )  # fmt: skip
             connection = ConnectionLoop(self._stream_opener(), queue, lambda: engine.wanted, self.clock, turns=turns)
             reloader = self.reloader = Reloader(
@@ -112,7 +115,8 @@ class Daemon:
                 return _status(self._settings, reloader.loaded, live, connection, queue, store, dispatcher)
 
             live.listeners.append(hub.listen)
-            api = self._open_api(stack, control_over(engine, store.directory, status, reloader.reload), hub)
+            control = control_over(engine, store.directory, status, reloader.reload, live.acknowledge)
+            api = self._open_api(stack, control, hub)
             watchdog = Watchdog(self.notifier, turns, self.clock, lambda: _status_line(engine, live, connection))
             supervisor = Supervisor()
             loops = {

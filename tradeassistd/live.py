@@ -15,14 +15,15 @@ from typing import Any, Protocol
 import structlog
 
 from tradeassistd.alerts.compose import decide, notice
+from tradeassistd.alerts.recipients import Recipients
 from tradeassistd.base.clock import Clock
-from tradeassistd.base.errors import TransientError
+from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
 from tradeassistd.engine.engine import Engine
-from tradeassistd.engine.events import Event, Gap, RulesSwap, Stop
+from tradeassistd.engine.events import Ack, Event, Gap, RulesSwap, Stop
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.engine.transition import RuleState, Transition
+from tradeassistd.engine.transition import RuleState, State, Transition
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
@@ -38,6 +39,8 @@ HOUSE_EVERY_S = 1.0
 TURN_WITHIN_S = 1.5
 """The engine gets a turn this often, also when market time stands still."""
 RETRY_EVERY_S = 1.0
+ACK_STORED_WITHIN_S = 5.0
+"""An acknowledgement that the disk has not taken by then is answered with an error, though it counts already."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +54,7 @@ class StorePort(Protocol):
     async def save_bars(self, closed: Sequence[Bar]) -> int: ...
     async def save_gaps(self, gaps: Sequence[Gap]) -> None: ...
     async def save_status(self, status: Mapping[str, Any]) -> None: ...
+    async def note_audit(self, event_us: int, kind: str, body: Mapping[str, Any]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -61,6 +65,23 @@ class Counters:
     alerts: int = 0
     told: int = 0
     faults: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AckedFiring:
+    """A firing that gets no more reminders."""
+
+    symbol: str
+    level: int
+    since_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What an acknowledgement did, at which event time; without firings it did nothing."""
+
+    event_us: int
+    firings: tuple[AckedFiring, ...] = ()
 
 
 class Live:
@@ -77,8 +98,10 @@ class Live:
         ttls_s: Mapping[str, int],
         default_channels: tuple[str, ...],
         turns: Turns | None = None,
+        recipients: Recipients | None = None,
     ) -> None:
-        """`ttls_s` has each channel's time to live in seconds; `tell` wakes the dispatcher."""
+        """`ttls_s` has each channel's time to live in seconds; `tell` wakes the dispatcher; `recipients` knows who
+        was told of the firings that the engine takes up."""
         self.counters = Counters()
         self.listeners: list[Callable[[Event, list[Transition]], None]] = []
         """Called with every event and what it caused, in order, on the engine's turn: be quick, never raise."""
@@ -90,6 +113,7 @@ class Live:
         self._clock = clock
         self._ttls_s = ttls_s
         self._default_channels = default_channels
+        self._recipients = recipients or Recipients()
         self._undecided: deque[tuple[Decided, list[RuleState]]] = deque()
         self._decided = asyncio.Event()
         self._settled = asyncio.Event()
@@ -133,6 +157,30 @@ class Live:
         swap = RulesSwap(self._intake.now_us(), rule_set.hash)
         self._apply(swap)
         return swap.event_us
+
+    async def acknowledge(self, rule_id: str, symbol: str, by: str) -> Acknowledged:
+        """Somebody has seen it: no more reminders of the rule's firings that were told, of `symbol` or (empty) of all.
+
+        Returns once the tape, the rule states and the audit have it. Raises PermanentError when there is no such rule
+        or it does not watch the symbol, TransientError when nothing has been received yet or the disk is busy.
+        """
+        rule = self._engine.rule_set.by_id.get(rule_id)
+        if rule is None:
+            raise PermanentError(f"no rule is called {rule_id!r}", hint="`tradeassist rules list` shows them")
+        if symbol and symbol not in rule.symbols:
+            raise PermanentError(f"{rule_id} does not watch {symbol}", hint=f"it watches {' '.join(rule.symbols)}")
+        if not self._clock.now_us():
+            raise TransientError("nothing has been received yet", hint="Try again once the feed is live")
+        for event in self._intake.seconds():
+            self._apply(event)
+        ack = Ack(self._intake.now_us(), rule_id, symbol, by)
+        if not self._told_firings(rule_id, symbol):
+            return Acknowledged(ack.event_us)
+        self._apply(ack)
+        done = Acknowledged(ack.event_us, self._told_firings(rule_id, symbol, acked=True))
+        log.info("alert.acknowledged", rule=rule_id, symbol=symbol, by=by, firings=len(done.firings))
+        await self._make_durable(ack)
+        return done
 
     def say(self, title: str, text: str) -> None:
         """A message of the daemon's own to the default channels, through the outbox like any alert."""
@@ -222,8 +270,9 @@ class Live:
             self._report_faults()
         if transitions:
             decided = decide(
-                event.event_us, transitions, self._engine.rule_set, self._default_channels, TTL_S, self._ttls_s
-            )
+                event.event_us, transitions, self._engine.rule_set, self._default_channels, TTL_S, self._ttls_s,
+                self._recipients,
+            )  # fmt: skip
             self.counters.alerts += len(decided.alerts)
             self.counters.told += sum(not alert.suppressed for alert in decided.alerts)
             self._store_and_tell(decided)
@@ -234,6 +283,27 @@ class Live:
             unsaid, self._unsaid = self._unsaid, []
             for title, text in unsaid:
                 self.say(title, text)
+
+    def _told_firings(self, rule_id: str, symbol: str, *, acked: bool = False) -> tuple[AckedFiring, ...]:
+        """The rule's firings that somebody was told about, or those of them that are acknowledged."""
+        states = [machine.state for machine in self._engine.machines if machine.rule.id == rule_id]
+        return tuple(
+            AckedFiring(state.symbol, state.level, state.since_us)
+            for state in states
+            if state.state is State.FIRING and state.was_told and symbol in ("", state.symbol)
+            and (state.acked or not acked)
+        )  # fmt: skip
+
+    async def _make_durable(self, ack: Ack) -> None:
+        """Have the ledger flush the tape and save the states, behind what it has in hand, and note it in the audit."""
+        self._store_and_tell(Decided(ack.event_us, ()))
+        try:
+            async with self._clock.deadline(ACK_STORED_WITHIN_S):
+                await self._settled.wait()
+        except TimeoutError:
+            hint = "It counts; a restart before the disk takes it would forget it"
+            raise TransientError("acknowledged, but not stored yet: the disk is busy", hint=hint) from None
+        await self._store.note_audit(ack.event_us, "ack", {"rule": ack.rule_id, "symbol": ack.symbol, "by": ack.by})
 
     def _store_and_tell(self, decided: Decided) -> None:
         """Hand a decision to the ledger, with the rule states it belongs with."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import Any
+
 import pytest
 
 from tests.store.makers import FRIDAY_US, a_transition
 from tradeassistd.alerts.compose import decide
 from tradeassistd.alerts.message import duration_text, message_for, scaled_price_text, value_text
+from tradeassistd.alerts.recipients import Recipients
+from tradeassistd.alerts.text import setup_text
 from tradeassistd.engine.expression import Name, Number
-from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.engine.rule import Fire, Level, Rule, RuleSet
 from tradeassistd.engine.transition import Kind, Operand, State, Transition
 from tradeassistd.market.price import price_from_text
 from tradeassistd.store.records import Alert, Decided, Delivery
@@ -137,7 +142,7 @@ def test_what_is_late_or_was_held_back_says_so() -> None:
     assert late.title == "/ES - es-levels (late)"
     assert "Late: it may have become true earlier" in late.text
     held = the_alert(a_transition(FRIDAY_US, kind=Kind.TOLD, since_us=FRIDAY_US - MINUTE_US))
-    assert "Held back until now: true since 09:29:00, for 1 m 0 s." in held.text
+    assert "Held back until now: true since 09:29:00, for 1 m." in held.text
     assert "Late" not in the_alert(a_transition(FRIDAY_US)).text
 
 
@@ -166,4 +171,162 @@ def test_a_price_is_written_exactly(text: str, shown: str) -> None:
 def test_small_texts() -> None:
     assert value_text(-812.5, "") == "-812.5"
     assert value_text(20.0, "number") == "20"
-    assert [duration_text(seconds) for seconds in (4, 200, 7_500)] == ["4 s", "3 m 20 s", "2 h 5 m"]
+    assert [duration_text(seconds) for seconds in (0, 4, 60, 200, 7_500, 7_205)] == [
+        "0 s", "4 s", "1 m", "3 m 20 s", "2 h 5 m", "2 h",
+    ]  # fmt: skip
+
+
+# --- levels, the rule's own words, reminders and ends ----------------------------------------------------------------
+
+LADDER = rules(
+    ladder=tuple(Level(CONDITION, severity=severity) for severity in ("notice", "warning", "critical")),
+    description="down on the day",
+)
+SETUP = (("type", "mean-reversion"), ("entry", 5200.25), ("stop", 5190.0), ("target", None), ("confidence", 0.625))
+
+
+def lines_of(rule_set: RuleSet | None = None, **changes: object) -> list[str]:
+    return the_alert(a_transition(FRIDAY_US, **changes), rule_set).text.splitlines()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("level", "severity", "line"),
+    [
+        (1, "notice", "notice, level 1 of 3, at Fri 2026-11-20 09:30:00 New York"),
+        (3, "critical", "critical, level 3 of 3, at Fri 2026-11-20 09:30:00 New York"),
+        (4, "warning", "warning, level 4, at Fri 2026-11-20 09:30:00 New York"),  # the ladder is shorter by now
+    ],
+)
+def test_a_level_has_its_own_severity_and_says_which_it_is(level: int, severity: str, line: str) -> None:
+    alert = the_alert(a_transition(FRIDAY_US, level=level), LADDER)
+    assert alert.severity == severity
+    assert line in alert.text.splitlines()
+
+
+def test_the_rules_own_title_and_message_stand_in_the_place_of_ours_and_the_remarks_stay() -> None:
+    own: dict[str, Any] = {"title": "Below the low", "message": "/ES 5200.25 is -2.10% on the day\nwatch 5190"}
+    on_time = the_alert(a_transition(FRIDAY_US, **own))
+    assert on_time.title == "Below the low"
+    assert on_time.text.splitlines() == [
+        "/ES 5200.25 is -2.10% on the day", "watch 5190", "warning at Fri 2026-11-20 09:30:00 New York",
+    ]  # fmt: skip
+    late = the_alert(a_transition(FRIDAY_US, late=True, kind=Kind.TOLD, since_us=FRIDAY_US - MINUTE_US, **own))
+    assert late.title == "Below the low (late)"
+    assert late.text.splitlines()[1:4] == [
+        "watch 5190", "Late: it may have become true earlier, while nothing was received.",
+        "Held back until now: true since 09:29:00, for 1 m.",
+    ]  # fmt: skip
+    missed = the_alert(a_transition(FRIDAY_US, kind=Kind.MISSED, since_us=FRIDAY_US - MINUTE_US, **own))
+    assert missed.title == "Below the low (missed)"
+    assert "Missed between 09:29:00 and 09:30:00: nothing was received in that time." in missed.text
+    assert lines_of(message="only the message")[0] == "only the message"
+    assert the_alert(a_transition(FRIDAY_US, message="only the message")).title == "/ES 5,200.25 - es-levels"
+
+
+def test_a_reminder_says_since_when_and_how_to_end_it() -> None:
+    alert = the_alert(a_transition(FRIDAY_US, kind=Kind.REMINDED, since_us=FRIDAY_US - 12 * MINUTE_US))
+    assert alert.title == "/ES 5,200.25 - es-levels (still firing)"
+    assert alert.text.splitlines() == [
+        "price crossed above 5200 (now 5,200.25)",
+        "Still firing since 09:18:00, for 12 m. Acknowledge: tradeassist ack es-levels /ES",
+        "warning at Fri 2026-11-20 09:30:00 New York",
+    ]
+    long = lines_of(kind=Kind.REMINDED, since_us=FRIDAY_US - 1_500 * MINUTE_US)[1]
+    assert long.startswith("Still firing since Thu 2026-11-19 08:30:00 New York, for 25 h.")
+
+
+def test_the_command_of_a_reminder_can_be_pasted_into_a_shell() -> None:
+    told = a_transition(FRIDAY_US, symbol="$VIX", kind=Kind.REMINDED)
+    line = next(line for line in the_alert(told).text.splitlines() if "Acknowledge" in line)
+    assert shlex.split(line.partition("Acknowledge: ")[2]) == ["tradeassist", "ack", "es-levels", "$VIX"]
+    assert "'$VIX'" in line
+
+
+def test_an_end_that_is_told_says_so_first() -> None:
+    ended: dict[str, Any] = {
+        "kind": Kind.CLEARED,
+        "state": State.OK,
+        "tell": True,
+        "since_us": FRIDAY_US - 15 * MINUTE_US - 8_000_000,
+    }
+    alert = the_alert(a_transition(FRIDAY_US, setup=SETUP, **ended))
+    assert alert.title == "/ES 5,200.25 - es-levels (over)"
+    assert alert.text.splitlines() == [
+        "Over at 09:30:00, after 15 m 8 s.",
+        "price crossed above 5200 (now 5,200.25)",
+        "warning at Fri 2026-11-20 09:30:00 New York",
+    ]
+    assert lines_of(late=True, **ended)[:2] == [
+        "Over at 09:30:00, after 15 m 8 s.", "It may have been over earlier, while nothing was received.",
+    ]  # fmt: skip
+
+
+def test_the_setup_is_a_line_with_each_value_in_its_unit() -> None:
+    wanted = "mean-reversion: entry 5,200.25, stop 5,190.00, target n/a, confidence 62.5%"
+    assert wanted in lines_of(setup=SETUP)
+    assert setup_text((("entry", 5200.25), ("confidence", 0.6))) == "setup: entry 5,200.25, confidence 60%"
+    assert setup_text((("type", "breakout"),)) == "breakout"
+    assert setup_text((("stop", "below the low"), ("confidence", 1.0))) == "setup: stop below the low, confidence 100%"
+
+
+def test_an_alert_of_each_bar_says_since_when_it_is_true() -> None:
+    each_bar = rules(fire=Fire("each_bar", "5m"))
+    first = lines_of(each_bar)
+    again = lines_of(each_bar, since_us=FRIDAY_US - 5 * MINUTE_US)
+    assert [line for line in again if line not in first] == ["True since 09:25:00, for 5 m."]
+    assert lines_of(rules(for_s=30), since_us=FRIDAY_US - 30_000_000) == first
+
+
+def test_two_alerts_of_one_rule_at_one_event_have_ids_of_their_own_the_same_ones_each_time() -> None:
+    told = a_transition(FRIDAY_US, kind=Kind.TOLD)
+    ended = a_transition(FRIDAY_US, kind=Kind.CLEARED, state=State.OK, tell=True)
+    other = a_transition(FRIDAY_US, "other")
+    first, again = decided(told, ended, other), decided(told, ended, other)
+    assert first == again
+    ids = [alert.id for alert in first.alerts]
+    assert ids[0] == told.alert_id and ids[2] == other.alert_id
+    assert len(set(ids)) == 3 and {len(one) for one in ids} == {len(told.alert_id)}
+    assert {(one.alert_id, one.channel) for one in first.deliveries} == {
+        (one, channel) for one in ids for channel in ("slack", "phone")
+    }
+
+
+# --- whom an end is told ----------------------------------------------------------------------------------------------
+
+
+def an_end(**changes: object) -> Transition:
+    return a_transition(FRIDAY_US, **{"kind": Kind.CLEARED, "state": State.OK, "tell": True, **changes})  # type: ignore[arg-type]
+
+
+def channels_of(recipients: Recipients, rule_set: RuleSet, *transitions: Transition) -> list[str]:
+    result = decide(FRIDAY_US, transitions, rule_set, ["slack", "phone"], 600, recipients=recipients)
+    return [delivery.channel for delivery in result.deliveries]
+
+
+def test_an_end_goes_where_its_alerts_went_though_the_rule_names_others_by_then() -> None:
+    recipients = Recipients()
+    assert channels_of(recipients, rules(notify=("desk",)), a_transition(FRIDAY_US)) == ["desk"]
+    assert channels_of(recipients, rules(notify=("pager",)), a_transition(FRIDAY_US, kind=Kind.REMINDED)) == ["pager"]
+    assert channels_of(recipients, rules(), a_transition(FRIDAY_US, symbol="/NQ")) == ["slack", "phone"]
+    assert channels_of(recipients, rules(), an_end()) == ["desk", "pager"]
+    assert channels_of(recipients, rules(notify=("pager",)), an_end(symbol="/NQ")) == ["slack", "phone"]
+
+
+def test_a_suppressed_alert_and_an_earlier_firing_do_not_count() -> None:
+    recipients = Recipients()
+    channels_of(recipients, rules(notify=("old",)), a_transition(FRIDAY_US))
+    channels_of(recipients, rules(), an_end(tell=False))  # it ended without a word
+    channels_of(recipients, rules(notify=("unheard",)), a_transition(FRIDAY_US, suppressed="cooldown"))
+    channels_of(recipients, rules(notify=("desk",)), a_transition(FRIDAY_US, kind=Kind.TOLD))
+    assert channels_of(recipients, rules(), an_end()) == ["desk"]
+    channels_of(recipients, rules(notify=("old",)), a_transition(FRIDAY_US))
+    closed = an_end(kind=Kind.CLOSED, tell=False, suppressed="session_end")
+    assert channels_of(recipients, rules(), closed) == []
+    channels_of(recipients, rules(notify=("event",)), a_transition(FRIDAY_US, state=State.OK))  # over at once
+    assert channels_of(recipients, rules(notify=("now",)), an_end()) == ["now"]
+
+
+def test_after_a_restart_the_store_says_who_was_told() -> None:
+    recipients = Recipients({("es-levels", "/ES", 0): ("desk",), ("es-levels", "/ES", 2): ()})
+    assert channels_of(recipients, rules(), an_end()) == ["desk"]
+    assert channels_of(recipients, rules(), an_end(level=2)) == ["slack", "phone"]

@@ -13,6 +13,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 
 from tests.engine.market import Market
+from tests.store.makers import FRIDAY_US
 from tradeassistd.alerts.compose import decide
 from tradeassistd.api.answers import control_over, health_of
 from tradeassistd.api.hub import Hub
@@ -46,6 +47,23 @@ class Reloaded:
     rejected: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Firing:
+    """A firing that these tests acknowledge."""
+
+    symbol: str = "SPY"
+    level: int = 0
+    since_us: int = FRIDAY_US
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """What the acknowledgement of these tests says it did."""
+
+    event_us: int = FRIDAY_US + 720_000_000
+    firings: tuple[Firing, ...] = (Firing(),)
+
+
 @dataclass
 class Live(Market):
     """A market whose events go to listeners, as the daemon's do."""
@@ -73,6 +91,8 @@ class Service:
     reloads: list[bool] = field(default_factory=list)
     result: Reloaded | Exception = field(default_factory=Reloaded)
     reloaded: asyncio.Event = field(default_factory=asyncio.Event)
+    acks: list[tuple[str, str, str]] = field(default_factory=list)
+    acked: Acknowledged | Exception = field(default_factory=Acknowledged)
 
     async def ask(self, target: str, *, method: str = "GET", **query: str | int | bool) -> Answer:
         return await asyncio.to_thread(ask, self.path, target, query, method=method)
@@ -101,6 +121,12 @@ class Service:
             raise self.result
         return self.result
 
+    async def acknowledge(self, rule_id: str, symbol: str, by: str) -> Acknowledged:
+        self.acks.append((rule_id, symbol, by))
+        if isinstance(self.acked, Exception):
+            raise self.acked
+        return self.acked
+
 
 def a_status() -> dict[str, Any]:
     """The status of a daemon that is well."""
@@ -127,8 +153,12 @@ async def serving(folder: Path, *rules: Rule, address: tuple[str, int] | None = 
     async def reload(*, allow_empty: bool = False) -> Reloaded:
         return await service.reload(allow_empty=allow_empty)
 
+    async def acknowledge(rule_id: str, symbol: str, by: str) -> Acknowledged:
+        return await service.acknowledge(rule_id, symbol, by)
+
     hub = Hub(clock, lambda: health_of(status))
-    server = ApiServer(control_over(market.engine, store.directory, lambda: status, reload), hub, clock)
+    control = control_over(market.engine, store.directory, lambda: status, reload, acknowledge)
+    server = ApiServer(control, hub, clock)
     service = Service(market, hub, store, clock, folder / "api.sock", server, status)
     market.listeners.append(hub.listen)
     server.open(service.path, address)

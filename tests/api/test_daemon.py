@@ -165,6 +165,30 @@ async def test_a_reload_that_is_not_waited_for(tmp_path: Path) -> None:
         assert [rule["id"] for rule in await here.ask("/rules")] == ["new"]
 
 
+# --- ack -------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_acknowledgement_from_the_command_line(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        code, output, errors = await here.run("ack", "at-once", "/ES")
+        assert (code, errors) == (0, "")
+        assert output.startswith("at-once /ES: no more reminders for the firing since ")
+        (rule,) = [rule for rule in await here.ask("/rules") if rule["id"] == "at-once"]
+        assert [(state["state"], state["acked"]) for state in rule["states"]] == [("firing", True)]
+        ((_, kind, body),) = queries.audit(here.folder / "state", 1)
+        assert (kind, body["rule"], body["symbol"]) == ("ack", "at-once", "/ES") and body["by"]
+        code, output, errors = await here.run("ack", "deep")
+        assert (code, output) == (exit_codes.NO, "")
+        assert errors == "deep: nothing fires that anybody was told about\n"
+        code, output, errors = await here.run("ack", "nobody")
+        assert (code, output) == (exit_codes.NO, "")
+        assert errors.startswith("tradeassist: no rule is called 'nobody'")
+        code, output, errors = await here.run("ack", "at-once", "SPY")
+        assert code == exit_codes.NO and "at-once does not watch SPY" in errors
+        code, output, _ = await here.run("ack", "at-once", "--json")
+        assert (code, models.Acked(**json.loads(output)).firings[0].symbol) == (0, "/ES")
+
+
 # --- watch -----------------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +256,9 @@ async def test_watch_says_why_it_was_refused_and_when_the_daemon_stops(tmp_path:
 # --- the process -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [("rules", "list"), ("rules", "show", "a"), ("rules", "reload"), ("watch",)])
+@pytest.mark.parametrize(
+    "words", [("rules", "list"), ("rules", "show", "a"), ("rules", "reload"), ("watch",), ("ack", "a")]
+)
 async def test_without_a_daemon_the_exit_code_is_69(words: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(f"store: {{path: '{tmp_path / 'state'}'}}\n", "utf-8")
     code, output, errors = await ended(
@@ -289,7 +315,7 @@ async def test_with_the_api_off_the_daemon_brings_no_web_server(tmp_path: Path) 
 
 async def test_the_commands_start_without_the_heavy_libraries() -> None:
     script = (
-        "import sys; from tradeassistd.cli import main, rules_live, watch\n"
+        "import sys; from tradeassistd.cli import acknowledge, main, rules_live, watch\n"
         "heavy = {'schwab', 'apprise', 'fastapi', 'uvicorn', 'aiosqlite', 'httpx', 'websockets', 'lark', 'pydantic'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

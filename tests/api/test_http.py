@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.service import Reloaded, Service, a_status, rule, serving
+from tests.api.service import Acknowledged, Firing, Reloaded, Service, a_status, rule, serving
 from tests.store.makers import a_transition
 from tradeassistd.api import models
 from tradeassistd.api.answers import health_of
@@ -263,6 +263,44 @@ async def test_a_reload_that_is_not_waited_for_is_answered_at_once_and_happens(t
         assert (await service.ask("/health")).status == 200
 
 
+# --- ack -------------------------------------------------------------------------------------------------------------
+
+
+async def test_an_acknowledgement_says_what_it_acknowledged(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        service.acked = Acknowledged(T0_US + 1, (Firing("/ES", 2, T0_US), Firing("/NQ", 0, T0_US - 5)))
+        answer = await service.ask("/ack", method="POST", rule="r", symbol="/ES", by="ann")
+        assert service.acks == [("r", "/ES", "ann")]
+        assert is_all_of(models.Acked, answer.document)
+        assert answer.document == {
+            "rule": "r", "event_time": iso(T0_US + 1),
+            "firings": [{"symbol": "/ES", "level": 2, "since": iso(T0_US)},
+                        {"symbol": "/NQ", "level": 0, "since": iso(T0_US - 5)}],
+        }  # fmt: skip
+        service.acked = Acknowledged(T0_US, ())
+        assert (await service.ask("/ack", method="POST", rule="r")).document["firings"] == []
+        assert service.acks[-1] == ("r", "", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "query", "said"),
+    [
+        (PermanentError("no rule is called 'x'"), {"rule": "x"}, "no rule is called 'x'"),
+        (TransientError("the disk is busy"), {"rule": "r"}, "the disk is busy"),
+        (None, {}, "Field required"),
+        (None, {"rule": "r", "by": "x" * 101}, "at most 100 characters"),
+    ],
+)
+async def test_an_acknowledgement_that_fails_says_why(
+    error: Exception | None, query: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    async with serving(tmp_path) as service:
+        if error is not None:
+            service.acked = error
+        with pytest.raises(PermanentError, match=said):
+            await service.ask("/ack", method="POST", **query)
+
+
 # --- the document, and who may ask ------------------------------------------------------------------------------------
 
 
@@ -271,7 +309,7 @@ async def test_the_openapi_document_is_served_and_describes_the_events_too(tmp_p
         document = (await service.ask("/openapi.json")).document
         assert set(document["paths"]) == {
             "/health", "/health/detailed", "/quotes", "/alerts", "/rules", "/rules/{rule_id}", "/rules/reload",
-            "/events",
+            "/ack", "/events",
         }  # fmt: skip
         assert set(document["webhooks"]) == {
             "tick_update", "alert_fired", "rule_triggered", "health_status", "connection_events",

@@ -57,7 +57,7 @@ def status(rules_hash: str = "", **changes: object) -> dict[str, object]:
 async def test_the_picture_is_what_the_daemon_stored(store: Store) -> None:
     rule_set = load_texts({"rules.yaml": RULES}).rule_set
     await store.save_rules(rule_set, "", event_us=FRIDAY_US)
-    prints = {rule.id: rule.fingerprint for rule in rule_set.rules}
+    prints = {rule.id: rule.fingerprint(rule.symbols[0]) for rule in rule_set.rules}
     told = a_decision(FRIDAY_US, "slack", "sound")
     old = a_decision(FRIDAY_US - DAY_US, "slack")
     await store.commit(old, [])

@@ -14,7 +14,7 @@ import pytest
 from tests.cli.snapshots import a_rule
 from tests.engine.market import Market
 from tradeassistd.api.answers import control_over, health_of
-from tradeassistd.api.control import ReloadResult
+from tradeassistd.api.control import Acknowledged, ReloadResult
 from tradeassistd.api.hub import Hub
 from tradeassistd.api.server import ApiServer
 from tradeassistd.base.clock import ManualClock, WallClock
@@ -59,6 +59,10 @@ def test_of_and_the_furthest_part_decides_and_of_or_the_nearest() -> None:
     assert deciding(joint("not", far)) is far
     assert deciding(joint("or", joint("and", near, unknown), far)) is far
     assert deciding(near) is near
+    seen = leaf(None, None, why="happened at 09:41:10, counts until 09:56:10 New York")
+    assert deciding(joint("event", seen, near, far)) is far
+    assert deciding(joint("event", seen, near, unknown)) is None
+    assert deciding(joint("event", leaf(40.0), near)) is not near
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,7 @@ def test_a_condition_that_holds_has_no_distance_whatever_its_parts() -> None:
     ("state", "why", "word"),
     [
         ("ok", "", view.OK), ("ok", "warming: 3 of 20 bars of 5m", view.WARMING), ("ok", "feed not live", view.UNKNOWN),
+        ("ok", "expired Mon 09:30 New York", view.EXPIRED),
         ("ok", "session closed until Mon 09:30 New York", view.CLOSED), ("firing", "feed not live", view.FIRING),
         ("pending", "", view.PENDING),
     ],
@@ -138,8 +143,11 @@ async def served(market: Market, path: Path) -> AsyncIterator[ApiServer]:
     async def reload(*, allow_empty: bool = False) -> ReloadResult:
         raise TransientError("nothing to reload here")
 
+    async def acknowledge(rule_id: str, symbol: str, by: str) -> Acknowledged:
+        raise TransientError("nothing to acknowledge here")
+
     clock = WallClock()
-    control = control_over(market.engine, path.parent, status, reload)
+    control = control_over(market.engine, path.parent, status, reload, acknowledge)
     server = ApiServer(control, Hub(clock, lambda: health_of(status())), clock)
     server.open(path, None)
     running = asyncio.create_task(server.run())

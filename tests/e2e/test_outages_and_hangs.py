@@ -294,6 +294,9 @@ class Store:
     async def save_status(self, status: Mapping[str, Any]) -> None:
         await meet(self._save, self._freed)
 
+    async def note_audit(self, event_us: int, kind: str, body: Mapping[str, Any]) -> None:
+        await meet(self._save, self._freed)
+
 
 class Queue(FrameQueue):
     """A queue that may forget to wake the engine."""

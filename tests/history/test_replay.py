@@ -14,17 +14,55 @@ from tradeassistd.base.errors import PermanentError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.events import ClockTurn, Event, Note, RulesSwap, Start, Stop
 from tradeassistd.engine.rule import Evaluate, Rule, RuleSet
-from tradeassistd.engine.transition import RuleState, Transition
+from tradeassistd.engine.transition import Kind, RuleState, Transition
 from tradeassistd.history.replay import replay
 from tradeassistd.market.tick import Tick
 from tradeassistd.rules.grammar import parse
+from tradeassistd.rules.load import load_texts
 
 
 def rule(name: str, text: str, *symbols: str, close: str = "", **fields: Any) -> Rule:
-    return Rule(name, symbols or ("SPY",), parse(text), Evaluate(close), **{"cooldown_s": 5, **fields})
+    return Rule(name, symbols or ("SPY",), parse(text), evaluate=Evaluate(close), **{"cooldown_s": 5, **fields})
+
+
+LANGUAGE = """version: 1
+rules:
+  - id: reminds
+    symbols: [SPY, QQQ]
+    when: price > 100
+    clear_when: price < 99
+    keep_firing_for: 2s
+    repeat: [5s, 20s]
+    on_clear: tell
+    fire: each_bar(1m)
+    at_load: fire
+    cooldown: 5s
+    title: '{symbol} above 100 since {since}'
+    message: '{symbol} {price:,.2f}, {late}'
+    setup: {type: fade, entry: price, stop: 'sma(close, 2, 1m)', confidence: 0.6}
+  - id: ladder
+    symbols: [SPY, /ES]
+    values: {SPY: {top: 101}, /ES: {top: 102}}
+    rearm: move 1%
+    max_per_session: 5
+    repeat: [10s]
+    levels:
+      - {severity: notice, when: price > top - 1}
+      - {severity: critical, when: price > top, clear_when: price < 98}
+  - {id: latched, symbols: [SPY], when: price crosses_above 101, clear_when: price < 98, repeat: [7s]}
+  - {id: high, symbols: [SPY, /ES], when: price crosses_above day.high, cooldown: 0s}
+  - {id: chain, symbols: [SPY], when: 'seq(price crosses_above 100, price crosses_below 100, within=5m)', fire: once}
+"""
+
+
+def loaded() -> tuple[Rule, ...]:
+    found = load_texts({"language.yaml": LANGUAGE})
+    assert not found.problems, found.problems
+    return found.rule_set.rules
 
 
 RULES = (
+    *loaded(),
     rule("state", "price > 100", "SPY", "QQQ", at_load="fire"),
     rule("held", "price > 100", for_s=7),
     rule("levels", "price crosses any [99, 101, sma(close, 2, 1m)]", "SPY", "/ES", cooldown_s=0),
@@ -46,6 +84,8 @@ STEPS = st.one_of(
     st.tuples(st.just("restart"), st.just(""), st.integers(0, 90)),
     st.tuples(st.just("reload"), st.just(""), st.integers(0, len(RULES))),
     st.tuples(st.just("close"), st.just(""), st.just(0)),
+    st.tuples(st.just("ack"), st.sampled_from(("", "SPY", "/ES")), st.integers(0, len(RULES) - 1)),
+    st.tuples(st.just("facts"), st.sampled_from(SYMBOLS), st.integers(97, 103)),
 )
 
 
@@ -56,7 +96,7 @@ class Life:
         self.tape: list[Event] = []
         self.said: list[Transition] = []
         self.rule_sets = {"": RuleSet(RULES)}
-        self._states: dict[tuple[str, str, int], RuleState] = {}
+        self._states: dict[tuple[str, str, int, str], RuleState] = {}
         self._price = 100
         self._market = Market(RULES)
 
@@ -89,6 +129,10 @@ class Life:
                 self._keep_states()
                 market.reload(*rules)
                 self.rule_sets[market.engine.rule_set.hash] = market.engine.rule_set
+            case "ack":
+                market.acknowledge(RULES[number].id, symbol)
+            case "facts":
+                market.facts(symbol, high=str(number + 2), low="97", prev_close="100")
             case "close":
                 market.now_us += 6 * 3600 * US_PER_S
             case "restart":
@@ -117,7 +161,7 @@ class Life:
 
     def _keep_states(self) -> None:
         for state in self._market.engine.take_states():
-            self._states[state.rule_id, state.symbol, state.level] = state
+            self._states[state.rule_id, state.symbol, state.level, state.fingerprint] = state
 
 
 def over_the_wire(event: Event) -> Event:
@@ -153,11 +197,11 @@ def test_the_market_of_these_tests_makes_every_kind_of_transition() -> None:
     life.live([
         ("trade", "SPY", 99), ("trade", "SPY", 102), ("trade", "SPY", 98), ("trade", "SPY", 103), ("wait", "", 20),
         ("trade", "SPY", 97), ("trade", "SPY", 103), ("gap", "", 35), ("wait", "", 70), ("trade", "SPY", 103),
-        ("reload", "", 1), ("restart", "", 35), ("close", "", 0), ("trade", "SPY", 97),
+        ("ack", "SPY", 0), ("reload", "", 6), ("restart", "", 35), ("close", "", 0), ("trade", "SPY", 97),
     ])  # fmt: skip
-    assert {one.kind.value for one in life.said} == {
-        "pending", "lapsed", "fired", "missed", "told", "cleared", "closed",
-    }  # fmt: skip
+    assert {one.kind for one in life.said} == set(Kind)
+    assert {(one.suppressed, one.level) for one in life.said} >= {("higher_level", 1), ("", 2)}
+    assert any(one.tell and one.title and one.message and one.setup for one in life.said)
     assert list(replay(life.tape, life.rule_sets.__getitem__)) == life.said
 
 

@@ -49,7 +49,7 @@ async def test_a_decision_is_whole_after_a_restart(tmp_path: Path) -> None:
     cleared = a_transition(FRIDAY_US, "other", kind=Kind.CLEARED, state=State.OK, value=None, price=None, operands=())
     told = a_decision(FRIDAY_US, "slack", "phone")
     decided = Decided(FRIDAY_US, (cleared, *told.transitions), told.alerts, told.deliveries)
-    state = RuleState("es-levels", "/ES", 0, "f", State.FIRING, 1, 2, 3, True, [-1, 0, 1], False)
+    state = RuleState("es-levels", "/ES", 0, "f", State.FIRING, 1, 2, 3, True, [-1, 0, 1], told_price=520025000000)
     await store.commit(decided, [state])
 
     store = await reopened(store)

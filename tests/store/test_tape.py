@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.recorded import recorded
 from tests.store.makers import DAY_BEGIN_US, FRIDAY_US, a_tick
 from tradeassistd.base.clock import ManualClock
-from tradeassistd.engine.events import ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start, Stop
+from tradeassistd.engine.events import Ack, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start, Stop
 from tradeassistd.engine.transition import RuleState, State
 from tradeassistd.market.price import PRICE_SCALE, price_from_text
 from tradeassistd.market.session import trading_day
@@ -23,7 +23,7 @@ from tradeassistd.market.tick import Field, Tick
 from tradeassistd.store import tape_reading
 from tradeassistd.store.tape import Tape
 from tradeassistd.store.tape_reading import newest_event_us, newest_ticks, read_tape
-from tradeassistd.store.tape_rows import AT_MASK, KEY_BITS, Entry, SymbolTable, fits_columns, tick_of
+from tradeassistd.store.tape_rows import AT_MASK, KEY_BITS, Entry, SymbolTable, event_of, fits_columns, tick_of
 
 CLOCK = ManualClock(FRIDAY_US)
 
@@ -124,10 +124,23 @@ NOTES = [
     lambda at: Facts(at, "/ES", open=2**70, status="Normal", contract="/ESZ26"),
     lambda at: RulesSwap(at, "other"),
     lambda at: ClockTurn(at),
+    lambda at: Facts(at, "SPY", year_high=2**70, year_low=-1),
+    lambda at: Ack(at, "es-levels", "/ES", "ann"),
+    lambda at: Ack(at, "es-levels"),
     lambda at: Stop(at),
     lambda at: a_tick(at),
     lambda at: a_tick(at, "SPY"),
 ]
+
+
+def test_events_of_an_older_tape_are_read_with_what_they_lack_unknown() -> None:
+    facts = '{"type":"facts","event_us":5,"symbol":"SPY","open":null,"high":7,"low":null,"prev_close":9,"status":""}'
+    assert event_of("facts", facts) == Facts(5, "SPY", high=7, prev_close=9)
+    state = '{"rule_id":"r","symbol":"/ES","level":0,"fingerprint":"f","state":"firing","told_us":3,"sides":[1]}'
+    start = f'{{"type":"start","event_us":5,"rules_hash":"h","states":[{state}]}}'
+    assert event_of("start", start) == Start(
+        5, "h", (RuleState("r", "/ES", 0, "f", State.FIRING, told_us=3, sides=[1]),)
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
-from tradeassistd.alerts.message import (
-    day_and_time,
-    duration_text,
-    likely_unit,
-    operand_text,
-    scaled_price_text,
-    time_of_day,
-)
+from tradeassistd.alerts.recipients import Recipients
+from tradeassistd.alerts.text import DEFAULT_SEVERITY, severity_of, text_of, title_of
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.rule import Rule, RuleSet
 from tradeassistd.engine.transition import Kind, State, Transition
 from tradeassistd.store.records import Alert, Decided, Delivery
 
-DEFAULT_SEVERITY = "warning"
 NOTICE_RULE, NOTICE_SYMBOL = "!tradeassist", "-"
 """What a message of the daemon's own stands under; a rule id cannot begin with an exclamation mark."""
-_MORE_THAN_A_DAY_S = 86_400
 
 
 def decide(
@@ -30,29 +23,27 @@ def decide(
     channels: Sequence[str],
     ttl_s: float,
     ttls_s: Mapping[str, float] | None = None,
+    recipients: Recipients | None = None,
 ) -> Decided:
     """All that follows from one event's transitions.
 
     A told alert gets one delivery per channel of its rule's `notify`, or else of `channels`; a suppressed one is
-    stored and sent nowhere. `ttl_s`: market seconds after which a delivery is noise; 0 or less: never; `ttls_s` has
-    the channels for which it is another time.
+    stored and sent nowhere. The end of a firing goes to the channels that `recipients` has for it. `ttl_s`: market
+    seconds after which a delivery is noise; 0 or less: never; `ttls_s` has the channels for which it is another time.
     """
-    wanted = {transition.rule_id for transition in transitions if transition.is_alert}
-    rules = {rule.id: rule for rule in rule_set.rules if rule.id in wanted} if wanted else {}
-    alerts = tuple(
-        alert_of(transition, rules.get(transition.rule_id), rule_set.hash)
-        for transition in transitions
-        if transition.is_alert
-    )
-    deliveries = tuple(
-        Delivery(
-            alert.id, channel, created_us=event_us, expires_us=_expiry_us(event_us, (ttls_s or {}).get(channel, ttl_s))
-        )
-        for alert in alerts
-        if not alert.suppressed
-        for channel in _channels_of(rules.get(alert.transition.rule_id), channels)
-    )
-    return Decided(event_us, tuple(transitions), alerts, deliveries)
+    rules = rule_set.by_id if any(transition.is_alert for transition in transitions) else {}
+    recipients = recipients or Recipients()
+    alerts: list[Alert] = []
+    deliveries: list[Delivery] = []
+    for transition in transitions:
+        rule = rules.get(transition.rule_id)
+        route = recipients.of(transition, rule.notify if rule is not None and rule.notify else channels)
+        if not transition.is_alert:
+            continue
+        alert = alert_of(transition, rule, rule_set.hash, sum(_same_id(one, transition) for one in alerts))
+        alerts.append(alert)
+        deliveries += _deliveries(alert, event_us, route, ttl_s, ttls_s or {})
+    return Decided(event_us, tuple(transitions), tuple(alerts), tuple(deliveries))
 
 
 def notice(
@@ -61,71 +52,41 @@ def notice(
     """A message of the daemon's own, stored and delivered like an alert; no rule can have its id."""
     transition = Transition(event_us, NOTICE_RULE, NOTICE_SYMBOL, 0, "", Kind.FIRED, State.OK, since_us=event_us)
     alert = Alert(transition.alert_id, transition, DEFAULT_SEVERITY, title, text, "")
-    deliveries = tuple(
-        Delivery(alert.id, channel, created_us=event_us, expires_us=_expiry_us(event_us, ttls_s.get(channel, ttl_s)))
-        for channel in channels
-    )
-    return Decided(event_us, (transition,), (alert,), deliveries)
+    return Decided(event_us, (transition,), (alert,), tuple(_deliveries(alert, event_us, channels, ttl_s, ttls_s)))
 
 
-def _expiry_us(event_us: int, ttl_s: float) -> int:
-    return event_us + round(ttl_s * US_PER_S) if ttl_s > 0 else 0
+def alert_of(transition: Transition, rule: Rule | None, rules_hash: str, before: int = 0) -> Alert:
+    """The alert of a transition; `rule` is None when the rule set has it no more.
 
-
-def alert_of(transition: Transition, rule: Rule | None, rules_hash: str) -> Alert:
-    """The alert of a transition; `rule` is None when the rule set has it no more."""
+    `before`: how many alerts the same rule, symbol and level has had at this very event (told at last and over at
+    once, say); each needs an id of its own, and gets the same one in a replay.
+    """
+    alert_id = transition.alert_id
+    if before:
+        alert_id = hashlib.sha256(f"{alert_id}\n{before}".encode()).hexdigest()[: len(alert_id)]
     return Alert(
-        transition.alert_id,
+        alert_id,
         transition,
-        rule.severity if rule else DEFAULT_SEVERITY,
+        severity_of(transition, rule),
         title_of(transition),
-        _text_of(transition, rule),
+        text_of(transition, rule),
         rules_hash,
         rule.description if rule else "",
     )
 
 
-def title_of(transition: Transition) -> str:
-    """One line: symbol, last trade, rule, and whether it comes late."""
-    price = "" if transition.price is None else f" {scaled_price_text(transition.price)}"
-    remark = " (missed)" if transition.kind is Kind.MISSED else " (late)" if transition.late else ""
-    return f"{transition.symbol}{price} - {transition.rule_id}{remark}"
+def _same_id(alert: Alert, transition: Transition) -> bool:
+    return alert.transition.alert_id == transition.alert_id
 
 
-def _text_of(transition: Transition, rule: Rule | None) -> str:
-    lines = [_operand_line(transition, number) for number in range(len(transition.operands))]
-    if (remark := _remark(transition)) is not None:
-        lines.append(remark)
-    lines.append(f"{rule.severity if rule else DEFAULT_SEVERITY} at {day_and_time(transition.event_us)}")
-    if rule is not None and rule.description:
-        lines.append(rule.description)
-    return "\n".join(lines)
+def _deliveries(
+    alert: Alert, event_us: int, channels: Sequence[str], ttl_s: float, ttls_s: Mapping[str, float]
+) -> list[Delivery]:
+    return [
+        Delivery(alert.id, channel, created_us=event_us, expires_us=_expiry_us(event_us, ttls_s.get(channel, ttl_s)))
+        for channel in channels
+    ]
 
 
-def _operand_line(transition: Transition, number: int) -> str:
-    operand = transition.operands[number]
-    # The transition's unit is that of the first comparison that holds, whose left side is its value.
-    known = operand.left is not None and operand.left == transition.value and bool(transition.unit)
-    return operand_text(operand, transition.unit if known else likely_unit(operand.text))
-
-
-def _remark(transition: Transition) -> str | None:
-    """What a reader must know about when it happened, in plain words."""
-    if transition.kind is Kind.MISSED:
-        until = time_of_day(transition.event_us)
-        if not transition.since_us:
-            return f"Missed: it happened before {until}, while nothing was received."
-        long_ago = transition.event_us - transition.since_us >= _MORE_THAN_A_DAY_S * US_PER_S
-        since = (day_and_time if long_ago else time_of_day)(transition.since_us)
-        return f"Missed between {since} and {until}: nothing was received in that time."
-    if transition.late:
-        return "Late: it may have become true earlier, while nothing was received."
-    if transition.kind is Kind.TOLD and transition.since_us:
-        held_s = (transition.event_us - transition.since_us) // US_PER_S
-        return f"Held back until now: true since {time_of_day(transition.since_us)}, for {duration_text(held_s)}."
-    return None
-
-
-def _channels_of(rule: Rule | None, channels: Sequence[str]) -> Sequence[str]:
-    named = rule.notify if rule is not None and rule.notify else channels
-    return tuple(dict.fromkeys(named))  # a channel named twice gets it once
+def _expiry_us(event_us: int, ttl_s: float) -> int:
+    return event_us + round(ttl_s * US_PER_S) if ttl_s > 0 else 0

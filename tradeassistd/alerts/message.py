@@ -100,12 +100,11 @@ def time_of_day(us: int) -> str:
 
 
 def duration_text(seconds: int) -> str:
-    """4 s, 3 m 20 s, 2 h 5 m."""
+    """4 s, 3 m 20 s, 12 m, 2 h 5 m."""
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} m"
-    return f"{minutes} m {seconds} s" if minutes else f"{seconds} s"
+    parts = ((hours, "h"), (minutes, "m")) if hours else ((minutes, "m"), (seconds, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 def _new_york(us: int) -> datetime:

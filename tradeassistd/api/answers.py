@@ -10,9 +10,11 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from tradeassistd.api.control import AlertsQuery, Control, Reload
+from tradeassistd.api.control import Acknowledge, Acknowledged, AlertsQuery, Control, Reload
 from tradeassistd.api.documents import alert_document, instant, points
 from tradeassistd.api.models import (
+    Acked,
+    AckedFiring,
     Alert,
     AlertsPage,
     Condition,
@@ -23,12 +25,11 @@ from tradeassistd.api.models import (
     RuleStanding,
     RuleState,
 )
+from tradeassistd.api.rule_documents import rule_document, state_document
 from tradeassistd.base.instant import US_PER_MS, iso
 from tradeassistd.engine import rule as engine_rule
-from tradeassistd.engine import transition
 from tradeassistd.engine.describe import Leg, Standing, describe
 from tradeassistd.engine.engine import Engine
-from tradeassistd.engine.expression import render
 from tradeassistd.engine.machine import Machine
 from tradeassistd.store import queries
 
@@ -36,7 +37,9 @@ READERS_MAX = 2
 """Questions to the store that run at the same time, each in a thread; the others wait their turn."""
 
 
-def control_over(engine: Engine, directory: Path, status: Callable[[], Mapping[str, Any]], reload: Reload) -> Control:
+def control_over(
+    engine: Engine, directory: Path, status: Callable[[], Mapping[str, Any]], reload: Reload, acknowledge: Acknowledge
+) -> Control:
     """The daemon's own Control. `directory` is the store's."""
     readers = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="api-store")
 
@@ -50,6 +53,7 @@ def control_over(engine: Engine, directory: Path, status: Callable[[], Mapping[s
         rule=lambda rule_id: detail_of(engine, rule_id),
         alerts=alerts,
         reload=reload,
+        acknowledge=acknowledge,
     )
 
 
@@ -92,7 +96,8 @@ def rules_of(engine: Engine) -> list[Rule]:
     machines: dict[str, list[Machine]] = {}
     for machine in engine.machines:
         machines.setdefault(machine.rule.id, []).append(machine)
-    return [Rule(**_rule(rule, machines.get(rule.id, []))) for rule in engine.rule_set.rules]
+    now_us = _now_us(engine)
+    return [Rule(**_rule(rule, machines.get(rule.id, []), now_us)) for rule in engine.rule_set.rules]
 
 
 def detail_of(engine: Engine, rule_id: str) -> RuleDetail | None:
@@ -101,9 +106,16 @@ def detail_of(engine: Engine, rule_id: str) -> RuleDetail | None:
     if rule is None:
         return None
     machines = [machine for machine in engine.machines if machine.rule.id == rule_id]
-    states = {machine.symbol: machine.state for machine in machines}
-    standings = [_standing(one, states[one.symbol]) for one in describe(engine, rule_id)]
-    return RuleDetail(**_rule(rule, machines), standings=standings)
+    standings = [_standing(*pair) for pair in zip(describe(engine, rule_id), machines, strict=True)]
+    return RuleDetail(**_rule(rule, machines, _now_us(engine)), standings=standings)
+
+
+def acked_document(rule_id: str, done: Acknowledged) -> Acked:
+    """What an acknowledgement did."""
+    return Acked(
+        rule=rule_id, event_time=iso(done.event_us),
+        firings=[AckedFiring(symbol=one.symbol, level=one.level, since=instant(one.since_us)) for one in done.firings],
+    )  # fmt: skip
 
 
 def alerts_page(directory: Path, query: AlertsQuery) -> AlertsPage:
@@ -120,26 +132,20 @@ def alerts_page(directory: Path, query: AlertsQuery) -> AlertsPage:
     )
 
 
-def _rule(rule: engine_rule.Rule, machines: list[Machine]) -> dict[str, Any]:
-    interval = rule.evaluate.interval
-    return {
-        "id": rule.id, "description": rule.description, "tags": list(rule.tags), "when": render(rule.when),
-        "evaluate": f"close({interval})" if interval else "tick", "severity": rule.severity, "mode": rule.mode,
-        "session": rule.session, "for_s": rule.for_s, "cooldown_s": rule.cooldown_s, "notify": list(rule.notify),
-        "file": rule.file, "line": rule.line, "symbols": list(rule.symbols),
-        "states": [RuleState(**_state(machine.state)) for machine in machines],
-    }  # fmt: skip
+def _rule(rule: engine_rule.Rule, machines: list[Machine], now_us: int) -> dict[str, Any]:
+    return rule_document(rule, now_us) | {
+        "states": [RuleState(**state_document(rule, machine.state)) for machine in machines]
+    }
 
 
-def _state(state: transition.RuleState) -> dict[str, Any]:
-    return {
-        "symbol": state.symbol, "state": state.state.value, "since": instant(state.since_us),
-        "judged": instant(state.judged_us), "told": instant(state.told_us), "untold": state.untold,
-    }  # fmt: skip
+def _standing(one: Standing, machine: Machine) -> RuleStanding:
+    state = state_document(machine.rule, machine.state)
+    return RuleStanding(**state, due=instant(one.due_us), why=one.why, condition=_condition(one.condition))
 
 
-def _standing(one: Standing, state: transition.RuleState) -> RuleStanding:
-    return RuleStanding(**_state(state), due=instant(one.due_us), why=one.why, condition=_condition(one.condition))
+def _now_us(engine: Engine) -> int:
+    """The engine's time, 0 before it has one."""
+    return max((state.now_us for state in engine.symbols.values()), default=0)
 
 
 def _condition(leg: Leg) -> Condition:

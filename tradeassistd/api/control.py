@@ -49,6 +49,35 @@ class Reload(Protocol):
     def __call__(self, *, allow_empty: bool = False) -> Awaitable[ReloadResult]: ...
 
 
+class AckedFiring(Protocol):
+    """A firing that gets no more reminders (live.AckedFiring)."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def since_us(self) -> int: ...
+
+
+class Acknowledged(Protocol):
+    """What an acknowledgement did (live.Acknowledged)."""
+
+    @property
+    def event_us(self) -> int: ...
+    @property
+    def firings(self) -> Sequence[AckedFiring]: ...
+
+
+class Acknowledge(Protocol):
+    """Ends the reminders of a rule's firings, of one symbol or (empty) of all.
+
+    Raises PermanentError for a rule or symbol that is not there, TransientError when that may pass.
+    """
+
+    def __call__(self, rule_id: str, symbol: str, by: str) -> Awaitable[Acknowledged]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """Everything is called on the daemon's event loop, between two events, so the answers fit together."""
@@ -61,3 +90,4 @@ class Control:
     alerts: Callable[[AlertsQuery], Awaitable[AlertsPage]]
     """Raises PermanentError for a `before` that is no alert, TransientError when the store is busy."""
     reload: Reload
+    acknowledge: Acknowledge

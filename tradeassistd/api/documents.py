@@ -15,10 +15,12 @@ def alert_document(alert: Alert, deliveries: tuple[Delivery, ...]) -> dict[str, 
     transition = alert.transition
     return {
         "id": alert.id, "rule": transition.rule_id, "symbol": transition.symbol, "kind": transition.kind.value,
-        "severity": alert.severity, "event_time": iso(transition.event_us), "event_us": transition.event_us,
+        "level": transition.level, "severity": alert.severity, "event_time": iso(transition.event_us),
+        "event_us": transition.event_us,
         "value": transition.value, "unit": transition.unit, "price": points(transition.price),
         "suppressed": transition.suppressed, "late": transition.late, "since": iso(transition.since_us),
-        "title": alert.title, "text": alert.text, "operands": operand_documents(transition),
+        "title": alert.title, "text": alert.text, "message": transition.message, "setup": dict(transition.setup),
+        "operands": operand_documents(transition),
         "deliveries": [
             {"channel": one.channel, "state": one.state.value, "attempts": one.attempts, "error": one.error}
             for one in deliveries

@@ -76,13 +76,17 @@ class RuleTriggered(Document):
     """The same as ISO 8601."""
     rule: str
     symbol: str
-    change: Literal["pending", "lapsed", "fired", "missed", "told", "cleared", "closed"]
+    level: int
+    """Of a ladder, mildest first; 0 without one."""
+    change: Literal["pending", "lapsed", "fired", "missed", "told", "reminded", "cleared", "closed"]
     """pending: it holds and `for` counts; lapsed: it stopped before that; fired; missed: a crossing while nobody
-    watched; told: an earlier firing is told now; cleared; closed: the rule was changed or removed."""
+    watched; told: an earlier firing is told now; reminded: it still fires, and nobody has acknowledged it; cleared;
+    closed: the rule was changed, removed or expired, or its day is over."""
     state: Literal["ok", "pending", "firing"]
     """The state after it."""
     suppressed: str
-    """Why nobody is told: at_load, cooldown, mode, log; empty: somebody is, or there is nothing to tell."""
+    """Why nobody is told: at_load, higher_level, mode, spent, rearm, cooldown, log; of closed and lapsed why it ended:
+    rule_changed, rule_removed, session_end, expired; empty: somebody is told, or there is nothing to tell."""
     late: bool
     """It may have become true earlier, while nobody watched."""
     since: str | None
@@ -92,15 +96,20 @@ class RuleTriggered(Document):
     value: float | None
     """Left side of the first comparison that holds, in `unit` (percent as a fraction)."""
     unit: str
+    message: str
+    """The rule's own message, filled in, where there is something to tell; else empty."""
+    setup: dict[str, float | str | None]
+    """What the rule would trade, as it stands; null: unknown."""
     operands: list[Operand]
 
     @classmethod
     def of(cls, transition: Transition) -> RuleTriggered:
         return cls(
             event_us=transition.event_us, event_time=iso(transition.event_us), rule=transition.rule_id,
-            symbol=transition.symbol, change=transition.kind.value, state=transition.state.value,
-            suppressed=transition.suppressed, late=transition.late, since=instant(transition.since_us),
-            price=points(transition.price), value=transition.value, unit=transition.unit,
+            symbol=transition.symbol, level=transition.level, change=transition.kind.value,
+            state=transition.state.value, suppressed=transition.suppressed, late=transition.late,
+            since=instant(transition.since_us), price=points(transition.price), value=transition.value,
+            unit=transition.unit, message=transition.message, setup=dict(transition.setup),
             operands=[Operand(**one) for one in operand_documents(transition)],
         )  # fmt: skip
 

@@ -14,11 +14,12 @@ from pydantic import AwareDatetime, BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradeassistd import __version__
-from tradeassistd.api.answers import health_of
+from tradeassistd.api.answers import acked_document, health_of
 from tradeassistd.api.control import AlertsQuery, Control, ReloadResult
 from tradeassistd.api.events import Event, Kind
 from tradeassistd.api.hub import Hub
 from tradeassistd.api.models import (
+    Acked,
     AlertsPage,
     DetailedHealth,
     Failure,
@@ -33,6 +34,7 @@ from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.rule import SEVERITIES
 
 ALERTS_MAX = 1_000
+BY_CHARACTERS_MAX = 100
 SEVERITY = f"^({'|'.join(SEVERITIES)})?$"
 LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 
@@ -51,6 +53,7 @@ def build(control: Control, hub: Hub) -> FastAPI:
     _add_health(app, control, hub)
     _add_market(app, control)
     _add_rules(app, control)
+    _add_ack(app, control)
     _add_events(app)
     return app
 
@@ -136,6 +139,17 @@ def _add_rules(app: FastAPI, control: Control) -> None:
         result = await control.reload(allow_empty=allow_empty)
         response.status_code = HTTPStatus.OK if result.accepted else HTTPStatus.UNPROCESSABLE_ENTITY
         return _reloaded(result)
+
+
+def _add_ack(app: FastAPI, control: Control) -> None:
+    @app.post("/ack", responses={404: {"model": Failure}})
+    async def ack(
+        rule: Annotated[str, Query(description="Id of the rule.")],
+        symbol: Annotated[str, Query(description="Only of this symbol; all when left out.")] = "",
+        by: Annotated[str, Query(max_length=BY_CHARACTERS_MAX, description="Who has seen it, for the audit.")] = "",
+    ) -> Acked:
+        """Somebody has seen it: no more reminders of the present firings of a rule that were told."""
+        return acked_document(rule, await control.acknowledge(rule, symbol, by))
 
 
 def _add_events(app: FastAPI) -> None:

@@ -126,9 +126,13 @@ class Quote(Document):
 
 
 class RuleState(Document):
-    """Where a rule stands for one symbol."""
+    """Where a rule stands for one symbol and level."""
 
     symbol: str
+    level: int
+    """0 without a ladder; else 1, 2, ... mildest first."""
+    severity: str
+    """That of the level."""
     state: Literal["ok", "pending", "firing"]
     since: str | None
     """When this pending or firing began."""
@@ -138,6 +142,24 @@ class RuleState(Document):
     """When somebody was last told."""
     untold: bool
     """Firing, and nobody was told because something suppresses it."""
+    acked: bool
+    """Firing, and somebody acknowledged it: no more reminders."""
+    reminded: int
+    """How many reminders of this firing there were."""
+    spent: bool
+    """It fires `once`, and has told: raise `rev` to arm it anew."""
+
+
+class RuleLevel(Document):
+    """One condition of a rule, with what ends it."""
+
+    level: int
+    """0 without a ladder; else 1, 2, ... mildest first."""
+    severity: str
+    when: str
+    """The condition in its canonical form."""
+    clear_when: str
+    """What ends a firing; empty: that the condition does not hold any more."""
 
 
 class Rule(Document):
@@ -147,34 +169,65 @@ class Rule(Document):
     description: str
     tags: list[str]
     when: str
-    """The condition in its canonical form."""
+    """The condition in its canonical form; of a ladder that of the first level."""
+    levels: list[RuleLevel]
+    """The ladder, mildest first; without one the one condition."""
     evaluate: str
-    """tick, or close(5m): only when that bar closes."""
+    """tick; close(5m): only when that bar closes; at(15:50): once per trading day, New York time."""
     severity: str
     mode: str
     """live, shadow (stored, nobody is told) or off."""
     session: str
     """Session word; empty: whenever the instrument trades."""
+    active: list[str]
+    """Times of the week outside which it is not watched; empty: always."""
+    expires: str | None
+    """From when on it is not judged any more, ISO 8601 in UTC."""
+    expired: bool
+    """That time has come."""
     for_s: int
+    keep_firing_for_s: int
+    """How long what ends a firing must hold before it is over."""
     cooldown_s: int
+    fire: str
+    """every, once, once_per_bar(5m) or each_bar(5m)."""
+    max_per_session: int
+    """How often it is told in one session at most; 0: no limit."""
+    rearm: str
+    """clear, or `move 0.5%`: how far from the last told price it must be as well."""
+    repeat_s: list[int]
+    """Pauses between reminders, the last one for ever; empty: none."""
+    on_clear: Literal["silent", "tell"]
+    at_load: Literal["quiet", "fire"]
+    catch_up: Literal["report", "log"]
+    stale_after_s: int
+    """After how long without a row a symbol counts as unknown; 0: never."""
+    setup: dict[str, str]
+    """What it would trade: a type, and the expressions of entry, stop, target and confidence."""
+    rev: str
+    was: str
+    """The id it had before."""
     notify: list[str]
     """Channels it names; empty: the settings' default."""
     file: str
     line: int
     symbols: list[str]
     states: list[RuleState]
-    """One per symbol; none for a rule that is off."""
+    """One per symbol and level, in the order they are judged; none for a rule that is off."""
 
 
 class Condition(Document):
-    """One node of a condition as it stands now: and, or, not with its items; or a leaf, a state or an event."""
+    """One node of a condition as it stands now: and, or, not with its items; or a leaf, a state or an event.
+
+    An event with items is a seq: they are its events, in order.
+    """
 
     kind: Literal["and", "or", "not", "state", "event"]
     text: str
     outcome: bool | None
     """True, false, or null: unknown. Of an event: whether it would happen if it were judged at this moment."""
     why: str
-    """Why it is unknown, or what an event waits for; else empty."""
+    """Why it is unknown, what an event waits for, or when an event of a seq happened; else empty."""
     distance_pct: float | None
     """How far it is from true, in percent of the right side; 0 when true. Of `and` the furthest part counts, of `or`
     the nearest."""
@@ -187,14 +240,15 @@ class Condition(Document):
     distance: float | None
     """Right minus left: how far left has to go."""
     side: str
-    """Of an event: where left was last seen: below, above, inside, outside or none; several levels: one each."""
+    """Of an event: where left was last seen: below, above, reached, inside, outside or none; several levels: one
+    each."""
 
 
 class RuleStanding(RuleState):
-    """Where a rule stands for one symbol, down to the values."""
+    """Where a rule stands for one symbol and level, down to the values."""
 
     due: str | None
-    """When `for` is over and it fires, or when a firing nobody was told about may be told."""
+    """When the clock next has something to say to it: `for` is over, a firing may be told, a reminder, its end."""
     why: str
     """Why it is not judged at present, or comes out unknown; empty when it is known."""
     condition: Condition
@@ -226,13 +280,16 @@ class Delivery(Document):
 
 
 class Alert(Document):
-    """A rule fired for a symbol."""
+    """A rule fired for a symbol, still fires (a reminder), or is over (where it says to tell that)."""
 
     id: str
     rule: str
     symbol: str
-    kind: Literal["fired", "missed", "told"]
-    """fired; missed: a crossing while nobody watched; told: an earlier firing, told now."""
+    kind: Literal["fired", "missed", "told", "reminded", "cleared"]
+    """fired; missed: a crossing while nobody watched; told: an earlier firing, told now; reminded: it still fires, and
+    nobody has acknowledged it; cleared: it is over."""
+    level: int
+    """Of a ladder, mildest first; 0 without one."""
     severity: str
     event_time: str
     """When, ISO 8601 in UTC."""
@@ -244,13 +301,17 @@ class Alert(Document):
     price: float | None
     """Last trade of the symbol."""
     suppressed: str
-    """Why nobody was told (at_load, cooldown, mode, log); empty: somebody was."""
+    """Why nobody was told (at_load, higher_level, mode, spent, rearm, cooldown, log); empty: somebody was."""
     late: bool
     """It may have become true earlier, while nobody watched."""
     since: str
     """When this firing began."""
     title: str
     text: str
+    message: str
+    """The rule's own message, filled in; empty when it has none."""
+    setup: dict[str, float | str | None]
+    """What the rule would trade, as it stood then: type, entry, stop, target, confidence; null: unknown."""
     operands: list[Operand]
     deliveries: list[Delivery]
 
@@ -278,6 +339,26 @@ class Reloaded(Document):
     """What is wrong with the files, each with its place and a hint."""
     rejected: list[str]
     """Files that stay as they were."""
+
+
+class AckedFiring(Document):
+    """A firing that gets no more reminders."""
+
+    symbol: str
+    level: int
+    """Of a ladder, mildest first; 0 without one."""
+    since: str | None
+    """When it began, ISO 8601 in UTC."""
+
+
+class Acked(Document):
+    """What an acknowledgement did."""
+
+    rule: str
+    event_time: str
+    """When, ISO 8601 in UTC."""
+    firings: list[AckedFiring]
+    """What was acknowledged, also what had been before; empty: nothing fires that anybody was told about."""
 
 
 class Failure(Document):

@@ -75,13 +75,18 @@ def show_alerts(directory: Path, *, limit: int, rule: str, symbol: str, suppress
 
 
 def alert_line(stored: StoredAlert) -> str:
-    """One alert on one line: when, how bad, what, and where it went."""
+    """One alert on one line: when, how bad, what, and where it went; on a second one what the rule would trade."""
     alert = stored.alert
     if alert.suppressed:
         fate = f"not told: {alert.suppressed}"
     else:
         fate = ", ".join(f"{one.channel} {one.state.value}" for one in stored.deliveries) or "no channel"
-    return f"{new_york(alert.transition.event_us)}  {alert.severity:<8}  {alert.title}  [{fate}]"
+    line = f"{new_york(alert.transition.event_us)}  {alert.severity:<8}  {alert.title}  [{fate}]"
+    if alert.transition.setup:
+        from tradeassistd.alerts.text import setup_text
+
+        line += f"\n{'':35}{setup_text(alert.transition.setup)}"
+    return line
 
 
 def new_york(us: int) -> str:

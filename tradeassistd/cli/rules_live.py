@@ -12,10 +12,11 @@ import typer
 
 from tradeassistd.cli import exit_codes
 from tradeassistd.cli.client import ask
-from tradeassistd.cli.wording import WORDS, amount, clock_time, signed
+from tradeassistd.cli.wording import WORDS, amount, clock_time, duration, signed
 
 RELOAD_WITHIN_S = 120.0
 """A large rules directory on a busy machine takes its time."""
+_RANKS = {"ok": 0, "pending": 1, "firing": 2}
 
 
 def show_list(socket: Path | None, *, as_json: bool) -> int:
@@ -26,10 +27,8 @@ def show_list(socket: Path | None, *, as_json: bool) -> int:
         return exit_codes.YES
     width = max((len(rule["id"]) for rule in rules), default=0)
     for rule in rules:
-        states = Counter(state["state"] for state in rule["states"])
-        said = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or rule["mode"]
-        shadow = " (shadow)" if rule["mode"] == "shadow" else ""
-        typer.echo(f"{rule['id']:<{width}}  {rule['severity']:<8}  {said:<22}  {' '.join(rule['symbols'])}{shadow}")
+        severity, said = _severity_text(rule), _states_text(rule)
+        typer.echo(f"{rule['id']:<{width}}  {severity:<9} {said:<22}  {' '.join(rule['symbols'])}{_remarks(rule)}")
     typer.echo(f"{len(rules)} rules")
     return exit_codes.YES
 
@@ -65,22 +64,94 @@ def rule_lines(rule: dict[str, Any]) -> Iterator[str]:
     """A rule for the terminal."""
     session = f", session {rule['session']}" if rule["session"] else ""
     held = f", for {rule['for_s']} s" if rule["for_s"] else ""
-    yield f"{rule['id']}  {rule['severity']}, {rule['evaluate']}{session}{held}, {rule['mode']}, " \
+    yield f"{rule['id']}  {_severity_text(rule)}, {rule['evaluate']}{session}{held}, {rule['mode']}, " \
           f"{rule['file']}:{rule['line']}"  # fmt: skip
     if rule["description"]:
         yield f"  {rule['description']}"
+    yield from (f"  {term}" for term in _terms(rule))
+    if rule["expired"]:
+        yield "  not judged any more: it has expired"
     if not rule["standings"]:
         yield "  not judged: it is off"
+    levels = {level["level"]: level for level in rule["levels"]}
     for one in rule["standings"]:
         yield ""
-        yield f"{one['symbol']}  {_state_text(one)}"
+        steps = f"level {one['level']} of {len(levels)}, {one['severity']}: " if one["level"] else ""
+        yield f"{one['symbol']}  {steps}{_state_text(one)}"
         yield from _condition_lines(one["condition"], "", "")
+        if clear_when := levels[one["level"]]["clear_when"]:
+            yield f"over when {clear_when}"
+
+
+def _severity_text(rule: dict[str, Any]) -> str:
+    """The severity of what fires; else the rule's own, of a ladder the mildest with a plus."""
+    levels: list[str] = [level["severity"] for level in rule["levels"]]
+    if len(levels) == 1:
+        return str(rule["severity"])
+    highest = max((state["level"] for state in rule["states"] if state["state"] == "firing"), default=0)
+    return levels[highest - 1] if highest else levels[0] + "+" * (len(set(levels)) > 1)
+
+
+def _states_text(rule: dict[str, Any]) -> str:
+    """How many symbols stand where, each by its foremost level: 1 firing (level 2 of 3), 1 ok."""
+    if rule["expired"] or not rule["states"]:
+        return "expired" if rule["expired"] else str(rule["mode"])
+    foremost: dict[str, dict[str, Any]] = {}
+    for state in rule["states"]:
+        known = foremost.setdefault(state["symbol"], state)
+        if (_RANKS[state["state"]], state["level"]) > (_RANKS[known["state"]], known["level"]):
+            foremost[state["symbol"]] = state
+    counted = Counter(state["state"] for state in foremost.values())
+    highest = max((state["level"] for state in foremost.values() if state["state"] == "firing"), default=0)
+    level = f" (level {highest} of {len(rule['levels'])})" if highest else ""
+    return ", ".join(f"{count} {state}{level if state == 'firing' else ''}" for state, count in sorted(counted.items()))
+
+
+def _remarks(rule: dict[str, Any]) -> str:
+    """(shadow), (expired) and what has told its one time, behind the symbols."""
+    spent = sorted({state["symbol"] for state in rule["states"] if state["spent"]})
+    said = ["shadow"] if rule["mode"] == "shadow" else []
+    if spent:
+        said.append("spent" if set(spent) == set(rule["symbols"]) else f"spent: {' '.join(spent)}")
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _terms(rule: dict[str, Any]) -> Iterator[str]:
+    """What the rule says beyond its condition, one line each; nothing that is as it is without saying."""
+    if rule["active"]:
+        yield f"watched {'; '.join(rule['active'])}"
+    if rule["expires"]:
+        yield f"expires {clock_time(rule['expires'])}"
+    if rule["stale_after_s"]:
+        yield f"a symbol without a row for {rule['stale_after_s']} s counts as unknown"
+    fires = [rule["fire"]] if rule["fire"] != "every" else []
+    fires += [f"at most {rule['max_per_session']} told in a session"] if rule["max_per_session"] else []
+    fires += [f"again only after a {rule['rearm']}"] if rule["rearm"] != "clear" else []
+    if fires:
+        yield f"fires {', '.join(fires)}"
+    if rule["keep_firing_for_s"]:
+        yield f"over once that has held for {rule['keep_firing_for_s']} s"
+    if rule["repeat_s"]:
+        pauses = [duration(seconds) for seconds in rule["repeat_s"]]
+        yield f"reminds after {', then '.join(pauses)} and so on, until acknowledged"
+    if rule["on_clear"] == "tell":
+        yield "tells when it is over"
+    if rule["setup"]:
+        kind = rule["setup"].get("type", "")
+        parts = ", ".join(f"{name} {text}" for name, text in rule["setup"].items() if name != "type")
+        yield f"setup {kind}{': ' * bool(kind and parts)}{parts}"
 
 
 def _state_text(one: dict[str, Any]) -> str:
     parts = [one["state"] + (f" since {clock_time(one['since'])}" if one["since"] else "")]
     if one["untold"]:
         parts.append("nobody was told yet")
+    if one["acked"]:
+        parts.append("acknowledged")
+    if one["reminded"]:
+        parts.append(f"reminded {one['reminded']} times" if one["reminded"] > 1 else "reminded once")
+    if one["spent"]:
+        parts.append("spent: it fires once")
     if one["due"]:
         parts.append(f"due {clock_time(one['due'])}")
     if one["why"]:
@@ -95,10 +166,8 @@ def _state_text(one: dict[str, Any]) -> str:
 def _condition_lines(node: dict[str, Any], first: str, rest: str) -> Iterator[str]:
     """A node and what is under it; `first` stands before its own line, `rest` before the lines below."""
     outcome = WORDS[node["outcome"]]
-    if not node["items"]:
-        yield f"{first}{outcome}  {node['text']}{_values(node)}"
-        return
-    yield f"{first}{outcome}  {node['kind']}"
+    is_leaf = node["kind"] in ("state", "event")  # a seq has its events below it
+    yield f"{first}{outcome}  {node['text'] + _values(node) if is_leaf else node['kind']}"
     for item in node["items"]:
         last = item is node["items"][-1]
         yield from _condition_lines(item, rest + ("└─ " if last else "├─ "), rest + ("   " if last else "│  "))

@@ -79,8 +79,10 @@ def event_line(event: dict[str, Any]) -> str:
             return f"{time_of_day_us(alert['event_us'])}  ALERT   {MARKS.get(alert['severity'], ''):<2} " \
                    f"{alert['title']}  -> {where}"  # fmt: skip
         case "rule_triggered":
-            why = f"  (not told: {event['suppressed']})" if event["suppressed"] else ""
-            what = f"{event['rule']} {event['symbol']} {event['change']}"
+            ended = event["change"] in ("closed", "lapsed")
+            why = f"  ({'' if ended else 'not told: '}{event['suppressed']})" if event["suppressed"] else ""
+            level = f" level {event['level']}" if event["level"] else ""
+            what = f"{event['rule']} {event['symbol']}{level} {event['change']}"
             return f"{time_of_day_us(event['event_us'])}  rule    {what}{why}"
         case "connection_events":
             gap = f" {clock_time(event['gap_from'])} to {clock_time(event['gap_to'])}" if event["gap_from"] else ""

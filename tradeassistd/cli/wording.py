@@ -29,6 +29,14 @@ def signed(value: float, unit: str) -> str:
     return ("+" if value >= 0 else "") + amount(value, unit)
 
 
+def duration(seconds: int) -> str:
+    """A duration as a rule file writes it: 90s, 5m, 1h."""
+    for unit_s, unit in ((3600, "h"), (60, "m")):
+        if seconds and seconds % unit_s == 0:
+            return f"{seconds // unit_s}{unit}"
+    return f"{seconds}s"
+
+
 def clock_time(iso: str) -> str:
     """An ISO instant as New York wall time with its date."""
     return f"{datetime.fromisoformat(iso).astimezone(NEW_YORK):%a %Y-%m-%d %H:%M:%S}"

@@ -9,19 +9,21 @@ from typing import Any
 import msgspec
 
 from tradeassistd.base.errors import PermanentError
-from tradeassistd.engine.transition import Kind, Operand, State, Transition
+from tradeassistd.engine.transition import Kind, Operand, RuleState, State, Transition
 from tradeassistd.store.records import OPEN_STATES, Alert, Decided, Delivery, DeliveryState
 
 _TRANSITION_COLUMNS = (
     "event_us, rule_id, symbol, level, fingerprint, kind, state, suppressed, value, unit, price, since_us, late, "
-    "operands"
+    "operands, tell, title, message, setup"
 )
 _DELIVERY_COLUMNS = "alert_id, channel, state, attempts, created_us, settled_us, expires_us, error, maybe_repeat"
+_OPERANDS = msgspec.json.Decoder(tuple[Operand, ...])
+_SETUP = msgspec.json.Decoder(tuple[tuple[str, float | str | None], ...])
 _OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
 
 # Writing the same decision twice (a caller that tries again) changes nothing.
 _INSERT_TRANSITION = (
-    f"INSERT INTO transitions (position, {_TRANSITION_COLUMNS}) VALUES (?{', ?' * 14}) ON CONFLICT DO NOTHING"
+    f"INSERT INTO transitions (position, {_TRANSITION_COLUMNS}) VALUES (?{', ?' * 18}) ON CONFLICT DO NOTHING"
 )
 _INSERT_ALERT = """
     INSERT INTO alerts (id, event_us, position, severity, title, text, rules_hash, description)
@@ -31,9 +33,12 @@ _INSERT_DELIVERY = f"INSERT INTO deliveries ({_DELIVERY_COLUMNS}) VALUES (?{', ?
 _MARK = f"""
     UPDATE deliveries SET state = ?, attempts = ?, settled_us = ?, error = ?, maybe_repeat = ?
     WHERE alert_id = ? AND channel = ? AND state IN ({_OPEN})"""
-_SELECT_ALERT = "SELECT a.id, a.severity, a.title, a.text, a.rules_hash, a.description, " + ", ".join(
-    f"t.{column}" for column in _TRANSITION_COLUMNS.split(", ")
-)
+_ALERT_COLUMNS = [
+    *(f"a.{column}" for column in ("id", "severity", "title", "text", "rules_hash", "description")),
+    *(f"t.{column}" for column in _TRANSITION_COLUMNS.split(", ")),
+]
+_ALERT_WIDTH = len(_ALERT_COLUMNS)
+_SELECT_ALERT = f"SELECT {', '.join(_ALERT_COLUMNS)}"
 _JOIN = "FROM alerts a JOIN transitions t ON t.event_us = a.event_us AND t.position = a.position"
 _RANK = "CASE a.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 WHEN 'notice' THEN 2 ELSE 3 END"
 
@@ -76,7 +81,7 @@ def select_open(raw: sqlite3.Connection, channel: str | None, limit: int) -> lis
             ORDER BY {_RANK}, d.created_us, d.alert_id LIMIT :most""",
         {"channel": channel, "most": limit},
     )
-    return [(_delivery(row[20:]), _alert(row[:20])) for row in rows]
+    return [(_delivery(row[_ALERT_WIDTH:]), _alert(row[:_ALERT_WIDTH])) for row in rows]
 
 
 def select_open_channels(raw: sqlite3.Connection) -> list[str]:
@@ -120,6 +125,18 @@ def _position_of(raw: sqlite3.Connection, alert_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def select_recipients(raw: sqlite3.Connection, state: RuleState) -> tuple[str, ...]:
+    """The channels that the alerts of a firing which goes on were addressed to, by name."""
+    rows = raw.execute(
+        """SELECT DISTINCT d.channel FROM transitions t
+           JOIN alerts a ON a.event_us = t.event_us AND a.position = t.position
+           JOIN deliveries d ON d.alert_id = a.id
+           WHERE t.rule_id = ? AND t.event_us >= ? AND t.symbol = ? AND t.level = ? ORDER BY d.channel""",
+        (state.rule_id, state.since_us, state.symbol, state.level),
+    )
+    return tuple(channel for (channel,) in rows)
+
+
 def select_transitions(raw: sqlite3.Connection, *, since_us: int, until_us: int, rule: str) -> list[Transition]:
     """Transitions in the order they happened, of one rule or (empty) of all."""
     rows = raw.execute(
@@ -148,18 +165,17 @@ def _transition_row(position: int, transition: Transition) -> tuple[Any, ...]:
     return (
         position, transition.event_us, transition.rule_id, transition.symbol, transition.level, transition.fingerprint,
         transition.kind, transition.state, transition.suppressed, transition.value, transition.unit, transition.price,
-        transition.since_us, transition.late, msgspec.json.encode(transition.operands).decode(),
+        transition.since_us, transition.late, msgspec.json.encode(transition.operands).decode(), transition.tell,
+        transition.title, transition.message, msgspec.json.encode(transition.setup).decode(),
     )  # fmt: skip
 
 
 def _transition(row: Sequence[Any]) -> Transition:
-    event_us, rule_id, symbol, level, fingerprint, kind, state, suppressed, value, unit, price, since_us, late, told = (
-        row
-    )
-    operands = msgspec.json.decode(told, type=tuple[Operand, ...])
+    (event_us, rule_id, symbol, level, fingerprint, kind, state, suppressed, value, unit, price, since_us, late,
+     operands, tell, title, message, setup) = row  # fmt: skip
     return Transition(
         event_us, rule_id, symbol, level, fingerprint, Kind(kind), State(state), suppressed, value, unit, price,
-        since_us, bool(late), operands,
+        since_us, bool(late), _OPERANDS.decode(operands), bool(tell), title, message, _SETUP.decode(setup),
     )  # fmt: skip
 
 

@@ -23,23 +23,29 @@ class EmptyFileError(TransientError):
 def reading(path: Path, kind: str) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write. `kind` is main or tape: whose schemas the file may have.
 
-    Raises FatalError when the file is absent, damaged or of a newer schema, TransientError when it is locked,
-    EmptyFileError (one of those) when it holds nothing yet.
+    An older file is read as far as the question needs nothing that it lacks. Raises FatalError when the file is
+    absent, damaged, of a newer schema or lacks something, TransientError when it is locked, EmptyFileError (one of
+    those) when it holds nothing yet.
     """
     if not path.exists():
         raise FatalError(f"there is no {path}", hint="Start tradeassistd once, or name its state directory")
     raw: sqlite3.Connection | None = None
+    version = newest = len(migration_files(SQL / kind))
     try:
         raw = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
         )
         raw.execute("PRAGMA query_only = ON")
-        if refuse_newer(raw, path, len(migration_files(SQL / kind))) == 0:
+        version = refuse_newer(raw, path, newest)
+        if version == 0:
             raise EmptyFileError(f"{path.name} is still empty", hint="Try again once the daemon is up")
         yield raw
     except sqlite3.DatabaseError as error:
         if (ours := translated(error, path)) is not None:
             raise ours from error
+        if version < newest:
+            hint = "Restart the daemon: it brings the file up to date, after a copy"
+            raise FatalError(f"{path.name} has schema {version}, and this needs {newest}", hint=hint) from error
         raise
     finally:
         if raw is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -11,35 +12,45 @@ from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.transition import RuleState, State
 
 _COLUMNS = (
-    "rule_id, symbol, level, fingerprint, state, judged_us, since_us, told_us, untold, sides, held_us, holding_us"
-)
-_SELECT = f"SELECT {_COLUMNS} FROM rule_states WHERE judged_us >= ? ORDER BY rule_id, symbol, level, fingerprint"
+    "rule_id", "symbol", "level", "fingerprint", "state", "judged_us", "since_us", "told_us", "untold", "sides",
+    "held_us", "holding_us",
+)  # fmt: skip
+"""Fields that have a column each; every other field of a state is in the JSON object `more`."""
+_MORE = tuple(field for field in msgspec.structs.fields(RuleState) if field.name not in _COLUMNS)
+_More = msgspec.defstruct("_More", [(field.name, field.type, field.default) for field in _MORE], omit_defaults=True)
+_MORE_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_More)
+_NAMES = ", ".join((*_COLUMNS, "more"))
+_SELECT = f"SELECT {_NAMES} FROM rule_states WHERE judged_us >= ? ORDER BY rule_id, symbol, level, fingerprint"
 KEPT_US = 90 * 86_400 * US_PER_S
 """The state of a rule that is gone waits this long for it to come back (rules.md 6.6)."""
-_UPSERT = f"INSERT OR REPLACE INTO rule_states ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_UPSERT = f"INSERT OR REPLACE INTO rule_states ({_NAMES}) VALUES (?{', ?' * len(_COLUMNS)})"
 
 
 def upsert_states(raw: sqlite3.Connection, states: Sequence[RuleState]) -> None:
     """The present state of each (rule, symbol, level), over what was stored."""
-    raw.executemany(
-        _UPSERT,
-        [
-            (state.rule_id, state.symbol, state.level, state.fingerprint, state.state, state.judged_us, state.since_us,
-             state.told_us, state.untold, msgspec.json.encode(state.sides).decode(), state.held_us,
-             state.holding_us)
-            for state in states
-        ],
-    )  # fmt: skip
+    raw.executemany(_UPSERT, [_row(state) for state in states])
 
 
 def select_states(raw: sqlite3.Connection) -> tuple[RuleState, ...]:
     """The stored states that are not too old to be taken up, by rule, symbol and level."""
     newest_us = raw.execute("SELECT ifnull(max(judged_us), 0) FROM rule_states").fetchone()[0]
-    return tuple(
-        RuleState(
-            rule_id, symbol, level, fingerprint, State(state), judged_us, since_us, told_us, bool(untold),
-            msgspec.json.decode(sides, type=list[int]), held_us, holding_us,
-        )
-        for rule_id, symbol, level, fingerprint, state, judged_us, since_us, told_us, untold, sides, held_us, holding_us
-        in raw.execute(_SELECT, (newest_us - KEPT_US,))
+    return tuple(_state(row) for row in raw.execute(_SELECT, (newest_us - KEPT_US,)))
+
+
+def _row(state: RuleState) -> tuple[Any, ...]:
+    more = _More(**{field.name: getattr(state, field.name) for field in _MORE})
+    return (
+        state.rule_id, state.symbol, state.level, state.fingerprint, state.state, state.judged_us, state.since_us,
+        state.told_us, state.untold, msgspec.json.encode(state.sides).decode(), state.held_us, state.holding_us,
+        msgspec.json.encode(more).decode(),
+    )  # fmt: skip
+
+
+def _state(row: Sequence[Any]) -> RuleState:
+    (rule_id, symbol, level, fingerprint, state, judged_us, since_us, told_us, untold, sides, held_us, holding_us,
+     more) = row  # fmt: skip
+    return RuleState(
+        rule_id, symbol, level, fingerprint, State(state), judged_us, since_us, told_us, bool(untold),
+        msgspec.json.decode(sides, type=list[int]), held_us, holding_us,
+        **msgspec.structs.asdict(_MORE_DECODER.decode(more)),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from tradeassistd.base.errors import FatalError, TransientError
 from tradeassistd.base.turns import Turns
 from tradeassistd.engine.events import Event, Gap
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.engine.transition import RuleState
+from tradeassistd.engine.transition import RuleState, State
 from tradeassistd.market.bar import Bar
 from tradeassistd.store import bars, journal, outbox, rule_states
 from tradeassistd.store.database import Database
@@ -109,6 +109,13 @@ class Store:
     async def mark(self, delivery: Delivery) -> bool:
         """Make the delivery's new state durable; False when it was settled before, and then nothing changes."""
         return await self._main.transaction(lambda raw: outbox.update_delivery(raw, delivery))
+
+    async def recipients(self, states: Sequence[RuleState]) -> dict[tuple[str, str, int], tuple[str, ...]]:
+        """By (rule, symbol, level): the channels told of those of `states` that fire."""
+        firing = [state for state in states if state.state is State.FIRING and state.was_told]
+        return await self._main.read(
+            lambda raw: {(one.rule_id, one.symbol, one.level): outbox.select_recipients(raw, one) for one in firing}
+        )
 
     async def load_states(self) -> tuple[RuleState, ...]:
         return await self._main.read(rule_states.select_states)

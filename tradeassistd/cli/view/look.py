@@ -19,7 +19,7 @@ FRESH = "bold cyan"
 SEVERITY_STYLES = {"info": "blue", "notice": "cyan", "warning": "yellow", "critical": "bold red"}
 STATE_STYLES = {
     view.FIRING: "bold yellow", view.PENDING: "cyan", view.WARMING: DIM, view.UNKNOWN: DIM, view.CLOSED: DIM,
-    view.OFF: DIM, view.OK: DIM,
+    view.OFF: DIM, view.EXPIRED: DIM, view.OK: DIM,
 }  # fmt: skip
 DELIVERY_STYLES = {
     DeliveryState.SENT: "green", DeliveryState.FAILED: "bold red", DeliveryState.EXPIRED: "red",
@@ -95,7 +95,7 @@ class Look:
 UNICODE = Look(
     rule="─", ellipsis="…", dot="●", between="·", arrow="→", spark="▁▂▃▄▅▆▇█", full="━", empty="─",
     states={view.OK: "·", view.PENDING: "◐", view.FIRING: "▲", view.WARMING: "○", view.UNKNOWN: "?", view.CLOSED: "–",
-            view.OFF: "×"},
+            view.OFF: "×", view.EXPIRED: "∅"},
     severities={"info": "i ", "notice": "* ", "warning": "! ", "critical": "!!"},
     deliveries={
         DeliveryState.PENDING: "…", DeliveryState.SENDING: "…", DeliveryState.SENT: "✓", DeliveryState.RETRYING: "↻",
@@ -105,7 +105,7 @@ UNICODE = Look(
 ASCII = Look(
     rule="-", ellipsis="~", dot="*", between="|", arrow=">", spark="_.-:=+*#", full="#", empty=".",
     states={view.OK: ".", view.PENDING: "o", view.FIRING: "^", view.WARMING: "w", view.UNKNOWN: "?", view.CLOSED: "-",
-            view.OFF: "x"},
+            view.OFF: "x", view.EXPIRED: "e"},
     severities={"info": "i ", "notice": "* ", "warning": "! ", "critical": "!!"},
     deliveries={
         DeliveryState.PENDING: ".", DeliveryState.SENDING: ".", DeliveryState.SENT: "+", DeliveryState.RETRYING: "r",

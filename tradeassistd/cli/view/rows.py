@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tradeassistd.alerts.message import scaled_price_text
+from tradeassistd.alerts.text import remark_of
+from tradeassistd.api.rule_documents import is_spent
 from tradeassistd.cli.view import snapshot as view
 from tradeassistd.cli.view import words
 from tradeassistd.cli.view.snapshot import Alert, Channel, Quote, Rule, Sent
@@ -31,24 +33,37 @@ def quote_row(tick: Tick, facts: Facts | None, recent: tuple[int, ...]) -> Quote
     return Quote(tick.symbol, instrument.tick_size, tick.last, tick.bid, tick.ask, tick.volume, reference, recent)
 
 
-def rule_rows(rules: Sequence[engine_rule.Rule], states: Sequence[RuleState], tally: Tally) -> tuple[Rule, ...]:
-    """The rules in file order, each with the state of the symbol where most is going on."""
+def rule_rows(
+    rules: Sequence[engine_rule.Rule], states: Sequence[RuleState], tally: Tally, now_us: int
+) -> tuple[Rule, ...]:
+    """The rules in file order, each with the state of the symbol and level where most is going on at `now_us`."""
     of_rule: dict[str, list[RuleState]] = {}
     for state in states:
         of_rule.setdefault(state.rule_id, []).append(state)
-    return tuple(_rule_row(rule, of_rule.get(rule.id, []), tally) for rule in rules)
+    return tuple(_rule_row(rule, of_rule.get(rule.id, []), tally, now_us) for rule in rules)
 
 
-def _rule_row(rule: engine_rule.Rule, states: Sequence[RuleState], tally: Tally) -> Rule:
-    judged = [one for one in states if one.judged_us and one.symbol in rule.symbols
-              and one.fingerprint == rule.fingerprint]  # fmt: skip
-    foremost = min(judged, key=lambda one: (_RANKS[one.state], -one.since_us), default=None)
-    state = view.OFF if rule.mode == "off" else foremost.state.value if foremost else view.UNKNOWN
-    busy = foremost is not None and state in (view.FIRING, view.PENDING)
+def _rule_row(rule: engine_rule.Rule, states: Sequence[RuleState], tally: Tally, now_us: int) -> Rule:
+    valid = [one for one in states if _is_of(rule, one)]
+    judged = [one for one in valid if one.judged_us]
+    foremost = min(judged, key=lambda one: (_RANKS[one.state], -one.level, -one.since_us), default=None)
+    state = foremost.state.value if foremost else view.UNKNOWN
+    if rule.mode == "off" or 0 < rule.expires_us <= now_us:
+        state = view.OFF if rule.mode == "off" else view.EXPIRED
+    busy = foremost if state in (view.FIRING, view.PENDING) else None
+    level = busy.level if busy is not None and state == view.FIRING else 0
+    spent = {one.symbol for one in valid if is_spent(rule, one)}
     return Rule(
-        rule.id, rule.symbols, state, foremost.symbol if foremost and busy else "", rule.severity, rule.description,
-        None, tally.told[rule.id], tally.told_us.get(rule.id, 0), rule.mode == "shadow",
+        rule.id, rule.symbols, state, busy.symbol if busy else "", rule.severity_of(level or rule.numbers[0]),
+        rule.description, None, tally.told[rule.id], tally.told_us.get(rule.id, 0), rule.mode == "shadow", level,
+        len(rule.ladder), spent == set(rule.symbols),
     )  # fmt: skip
+
+
+def _is_of(rule: engine_rule.Rule, state: RuleState) -> bool:
+    """Whether it is a state of the condition that the rule has now."""
+    named = state.symbol in rule.symbols and state.level in rule.numbers
+    return named and state.fingerprint == rule.fingerprint(state.symbol, state.level)
 
 
 def alert_row(stored: StoredAlert, *, fresh: bool = False) -> Alert:
@@ -56,18 +71,21 @@ def alert_row(stored: StoredAlert, *, fresh: bool = False) -> Alert:
     alert, transition = stored.alert, stored.alert.transition
     tick_size = instrument_of(transition.symbol).tick_size
     price = "" if transition.price is None else words.price(transition.price, tick_size)
-    remark = "missed" if transition.kind is Kind.MISSED else "late" if transition.late else ""
     return Alert(
         transition.event_us, alert.severity, transition.symbol, transition.rule_id, price, _words(stored),
-        remark, alert.description, tuple(Sent(one.channel, one.state.value) for one in stored.deliveries), fresh,
+        remark_of(transition), alert.description,
+        tuple(Sent(one.channel, one.state.value) for one in stored.deliveries), fresh,
     )  # fmt: skip
 
 
 def _words(stored: StoredAlert) -> str:
-    """The comparison that held, its values first; without the price, which is shown beside it."""
+    """The rule's own message, or the comparison that held, its values first; without the price, which is beside it."""
     transition = stored.alert.transition
+    if transition.message:
+        return transition.message.splitlines()[0]
     held = (number for number, one in enumerate(transition.operands) if one.left == transition.value)
-    lines = stored.alert.text.splitlines()
+    # An end begins with when it was; the comparisons stand below that.
+    lines = stored.alert.text.splitlines()[1 + transition.late if transition.kind is Kind.CLEARED else 0 :]
     line = next((lines[number] for number in held if number < len(lines)), lines[0] if lines else "")
     if (match := _NOW.match(line)) is None:
         return line

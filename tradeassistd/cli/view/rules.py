@@ -49,7 +49,7 @@ def rules(shown: Sequence[Rule], width: int, rows: int, look: Look) -> list[Text
 def firing_line(shown: Sequence[Rule], width: int, look: Look) -> Text:
     """All rules in one line, for a screen without room for a table."""
     firing = [rule for rule in shown if rule.state == view.FIRING]
-    names = ", ".join(f"{rule.id} {rule.symbol}".strip() for rule in firing)
+    names = ", ".join(f"{_name(rule)} {rule.symbol}".strip() for rule in firing)
     told = sum(rule.told for rule in shown)
     text = f"{look.states[view.FIRING]} {len(firing)} firing: {names}" if firing else f"{len(shown)} rules, none firing"
     return look.cell(f"{text}; {told} told today", width, STATE_STYLES[view.FIRING] if firing else DIM)
@@ -66,7 +66,7 @@ class _Columns:
     def __init__(self, shown: Sequence[Rule], width: int, look: Look) -> None:
         self._look = look
         self._width = width
-        longest = min(max((len(rule.id) for rule in shown), default=0), ID_MOST)
+        longest = min(max((len(_name(rule)) for rule in shown), default=0), ID_MOST)
         self._symbol = SYMBOL_WIDTHS[width >= WIDE]
         left = width - 2 - (1 + TOLD_WIDTH) - (1 + self._symbol)
         measured = [rule for rule in shown if rule.distance is not None]
@@ -103,7 +103,7 @@ class _Columns:
         return look.line(
             [
                 look.cell(look.states.get(rule.state, "?"), 1, style),
-                look.cell(rule.id, self._id, name_style),
+                look.cell(_name(rule), self._id, name_style),
                 look.cell(_symbol(rule, self._symbol), self._symbol, DIM),
                 self._meter(rule),
                 look.cell(rule.distance.text if rule.distance else "", self._distance, DIM, right=True),
@@ -149,4 +149,9 @@ def _symbol(rule: Rule, width: int) -> str:
 def _when(rule: Rule) -> str:
     if rule.told_us:
         return words.time_of_day(rule.told_us)
-    return "shadow" if rule.shadow else ""
+    return "shadow" if rule.shadow else "spent" if rule.spent else ""
+
+
+def _name(rule: Rule) -> str:
+    """The rule, and of a ladder that fires how far it has come: day-drawdown 2/3."""
+    return f"{rule.id} {rule.level}/{rule.steps}" if rule.level else rule.id

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 RUNNING, STARTING, STOPPED = "running", "starting", "stopped"
 """What the daemon does."""
 OK, PENDING, FIRING = "ok", "pending", "firing"
-WARMING, UNKNOWN, CLOSED, OFF = "warming", "unknown", "closed", "off"
+WARMING, UNKNOWN, CLOSED, OFF, EXPIRED = "warming", "unknown", "closed", "off", "expired"
 """Where a rule stands; `closed` is out of its session."""
 
 
@@ -63,6 +63,7 @@ class Rule:
     symbol: str = ""
     """The symbol that is nearest to firing, or fires; state and distance are its own."""
     severity: str = "warning"
+    """Of a ladder that of the level that fires, else of the first."""
     description: str = ""
     distance: Distance | None = None
     told: int = 0
@@ -71,6 +72,12 @@ class Rule:
     """When the last of them was; 0: none."""
     shadow: bool = False
     """Evaluated and stored, told to nobody."""
+    level: int = 0
+    """The highest level of its ladder that fires; 0: none, or it has no ladder."""
+    steps: int = 0
+    """How many levels its ladder has."""
+    spent: bool = False
+    """It fires once, and has told for every symbol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class Alert:
     words: str = ""
     """What happened, in words."""
     remark: str = ""
-    """missed, late, held back; empty when it was told as it happened."""
+    """missed, late, still firing, over; empty when it was told as it happened."""
     description: str = ""
     deliveries: tuple[Sent, ...] = ()
     fresh: bool = False

@@ -34,12 +34,14 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """One rule for one symbol (api.models.RuleStanding)."""
+    """One rule for one symbol and level (api.models.RuleStanding)."""
 
     symbol: str
     state: str
     why: str
     condition: Condition
+    level: int = 0
+    severity: str = ""
 
 
 class Detail(msgspec.Struct, frozen=True):
@@ -50,13 +52,24 @@ class Detail(msgspec.Struct, frozen=True):
 
 
 def with_standings(rule: Rule, standings: Sequence[Standing]) -> Rule:
-    """The rule as its foremost symbol stands: what fires, else what waits, else what is nearest to firing."""
+    """The rule as its foremost symbol and level stand: what fires, highest level first, else what waits, else what is
+    nearest to firing."""
     found = [(state_of(one), distance_of(one), one) for one in standings]
-    if not found or rule.state == view.OFF:
+    if not found or rule.state in (view.OFF, view.EXPIRED):
         return rule
-    state, distance, one = min(found, key=lambda item: (_RANKS.get(item[0], len(_RANKS)), -_closeness(item[1])))
+    state, distance, one = min(found, key=_foremost)
     measured = distance is not None or state in (view.FIRING, view.PENDING)
-    return replace(rule, state=state, distance=distance, symbol=one.symbol if measured else "")
+    firing = state == view.FIRING
+    return replace(
+        rule, state=state, distance=distance, symbol=one.symbol if measured else "",
+        level=one.level if firing else 0, severity=one.severity if firing and one.severity else rule.severity,
+    )  # fmt: skip
+
+
+def _foremost(item: tuple[str, Distance | None, Standing]) -> tuple[int, int, float]:
+    state, distance, one = item
+    level = one.level if state == view.FIRING else 0
+    return _RANKS.get(state, len(_RANKS)), -level, -_closeness(distance)
 
 
 def state_of(standing: Standing) -> str:
@@ -65,6 +78,8 @@ def state_of(standing: Standing) -> str:
         return standing.state
     if standing.why.startswith("session closed"):
         return view.CLOSED
+    if standing.why.startswith("expired"):
+        return view.EXPIRED
     return view.WARMING if "warming" in standing.why else view.UNKNOWN
 
 
@@ -81,14 +96,19 @@ def distance_of(standing: Standing) -> Distance | None:
 
 
 def deciding(node: Condition) -> Condition | None:
-    """The leaf that is last to come true: the furthest of `and`, the nearest of `or`; None while that is unknown."""
+    """The leaf that is last to come true: the furthest of `and` and of a seq, the nearest of `or`.
+
+    None while that is unknown.
+    """
     if not node.items:
         return node
-    leaves = [deciding(item) for item in node.items]
+    # Of a seq the events that have yet to happen are what it waits for, all of them.
+    items = [item for item in node.items if node.kind != "event" or not item.why.startswith("happened")]
+    leaves = [deciding(item) for item in items]
     if node.kind == "not":
         return leaves[0]
     known = [one for one in leaves if one is not None and one.distance_pct is not None]
-    if node.kind == "and":
+    if node.kind in ("and", "event"):
         return max(known, key=_far, default=None) if len(known) == len(leaves) else None
     return min(known, key=_far, default=None)
 

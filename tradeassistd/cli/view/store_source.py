@@ -88,7 +88,7 @@ class StoreSource:
             feed=Feed(str(feed.get("state", "")), str(feed.get("reason", "")), age_s, pace if running else None),
             quotes=tuple(quote_row(tick, self._slow.facts.get(symbol), self._slow.minutes.get(symbol, ()))
                          for symbol, tick in sorted(ticks.items(), key=_shelf)),
-            rules=rule_rows(self._rules, states, self._tally),
+            rules=rule_rows(self._rules, states, self._tally, now_us),
             alerts=tuple(alert_row(one, fresh=one.alert.id in fresh) for one in alerts),
             channels=channel_rows(_part(status, "channels")),
             ticks=count, told=self._tally.total, tape_rows=int(store.get("tape_written", 0)),

@@ -1,0 +1,194 @@
+"""Acknowledging a firing: reminders end, the tape, the states and the audit have it, and a restart and a replay too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tradeassistd import live as live_module
+from tradeassistd.alerts.recipients import Recipients
+from tradeassistd.base.clock import MarketClock
+from tradeassistd.base.errors import PermanentError, TransientError
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.engine import Engine
+from tradeassistd.engine.events import Ack, Event, Start
+from tradeassistd.engine.transition import Kind, Transition
+from tradeassistd.feed.frames import Frame
+from tradeassistd.feed.intake import Intake
+from tradeassistd.feed.queue import ConnectionChange, FrameQueue
+from tradeassistd.history.replay import replay
+from tradeassistd.live import AckedFiring, Live
+from tradeassistd.market.quote import Change
+from tradeassistd.rules.load import load_texts
+from tradeassistd.store import queries
+from tradeassistd.store.records import Decided
+from tradeassistd.store.writer import Store
+
+MONDAY_US = 1_794_839_400 * US_PER_S  # 2026-11-16 09:30 New York
+MINUTE_S = 60
+RULES = """version: 1
+rules:
+  - {id: high, symbols: [/ES, /NQ], when: price > 100, at_load: fire, repeat: [5m], on_clear: tell, notify: [desk]}
+  - {id: low, symbols: [/ES], when: price < 1, repeat: [5m]}
+  - {id: quiet, symbols: [/ES], when: price > 100, repeat: [5m]}
+"""
+
+
+class Desk:
+    """The live path over a real store, fed frame by frame; the ledger runs beside it."""
+
+    def __init__(self, live: Live, queue: FrameQueue, store: Store) -> None:
+        self.live = live
+        self.store = store
+        self.seen: list[tuple[Event, list[Transition]]] = []
+        self.decided: list[Decided] = []
+        self._queue = queue
+        live.listeners.append(lambda event, transitions: self.seen.append((event, transitions)))
+
+    def row(self, after_s: int, price: float | None = None, symbol: str = "/ES") -> None:
+        """A frame that many seconds after the opening; without a price time only passes."""
+        changes = [] if price is None else [Change(symbol, last=price)]
+        self._queue.put(Frame((MONDAY_US + after_s * US_PER_S) // 1_000, changes))
+        self.live.take_turn()
+
+    def begin(self, after_s: int = 0) -> None:
+        """The feed becomes live."""
+        self._queue.put(Frame((MONDAY_US + after_s * US_PER_S) // 1_000))
+        self._queue.put(ConnectionChange("live"))
+        self.live.take_turn()
+
+    @property
+    def transitions(self) -> list[Transition]:
+        return [one for _, transitions in self.seen for one in transitions]
+
+    def kinds(self, rule: str = "high", symbol: str = "/ES") -> list[Kind]:
+        return [one.kind for one in self.transitions if (one.rule_id, one.symbol) == (rule, symbol)]
+
+    @property
+    def acks(self) -> list[Ack]:
+        return [event for event, _ in self.seen if isinstance(event, Ack)]
+
+
+@asynccontextmanager
+async def desk(directory: Path, rules: str = RULES, *, ledger: bool = True) -> AsyncIterator[Desk]:
+    """A start of the daemon's live path, and its clean stop."""
+    clock = MarketClock()
+    rule_set = load_texts({"rules.yaml": rules}).rule_set
+    store = await Store.open(directory, clock=clock)
+    await store.save_rules(rule_set, "", event_us=1)
+    states, last_us = await store.load_states(), await store.last_event_us()
+    known_us = last_us if last_us > 1 else 0
+    intake = Intake(clock, Start(0, rule_set.hash, states), last_us=known_us, last_known_us=known_us)
+    queue = FrameQueue()
+    decided: list[Decided] = []
+    live = Live(Engine(rule_set), intake, queue, store, decided.append, clock, {}, ("slack",),
+                recipients=Recipients(await store.recipients(states)))  # fmt: skip
+    keeping = asyncio.create_task(live.keep_ledger()) if ledger else None
+    try:
+        made = Desk(live, queue, store)
+        made.decided = decided
+        yield made
+        if keeping is not None:
+            await live.finish()
+            await live.save({})
+    finally:
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+        await store.close()
+
+
+async def test_reminders_end_with_the_acknowledgement_also_after_a_restart(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        here.begin()
+        here.row(1, 101.0)
+        here.row(6 * MINUTE_S, 101.0)
+        assert here.kinds() == [Kind.FIRED, Kind.REMINDED]
+        done = await here.live.acknowledge("high", "/ES", "ann")
+        fired = here.transitions[0]
+        assert done.firings == (AckedFiring("/ES", 0, fired.event_us),)
+        assert here.acks == [Ack(done.event_us, "high", "/ES", "ann")]
+        # It is durable when the answer comes.
+        (tape,) = queries.tape_paths(tmp_path)
+        assert here.acks[0] in list(queries.read_tape(tape))
+        assert queries.audit(tmp_path) == [(done.event_us, "ack", {"rule": "high", "symbol": "/ES", "by": "ann"})]
+        assert {one.acked for one in queries.rule_states(tmp_path) if (one.rule_id, one.symbol) == ("high", "/ES")} == {
+            True
+        }
+        here.row(30 * MINUTE_S, 101.0)
+        assert here.kinds() == [Kind.FIRED, Kind.REMINDED]
+        before = here.transitions
+    async with desk(tmp_path) as here:
+        here.begin(31 * MINUTE_S)
+        here.row(31 * MINUTE_S, 101.0)
+        here.row(60 * MINUTE_S, 101.0)
+        assert here.kinds() == []
+        here.row(60 * MINUTE_S + 1, 99.0)
+        here.row(62 * MINUTE_S, 102.0)  # a new firing, and nobody has acknowledged that one
+        here.row(68 * MINUTE_S, 102.0)
+        assert here.kinds() == [Kind.CLEARED, Kind.FIRED, Kind.REMINDED]
+        after = here.transitions
+    rule_set = load_texts({"rules.yaml": RULES}).rule_set
+    assert list(replay(queries.read_tape(tape), lambda _: rule_set)) == before + after
+
+
+async def test_only_firings_that_were_told_and_only_of_the_symbol(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        here.begin()
+        for symbol in ("/ES", "/NQ"):
+            here.row(1, 101.0, symbol)
+        only = await here.live.acknowledge("high", "/NQ", "")
+        assert [one.symbol for one in only.firings] == ["/NQ"]
+        here.row(6 * MINUTE_S)
+        assert (Kind.REMINDED in here.kinds(), Kind.REMINDED in here.kinds(symbol="/NQ")) == (True, False)
+        every = await here.live.acknowledge("high", "", "")
+        assert [one.symbol for one in every.firings] == ["/ES", "/NQ"]
+        acks = len(here.acks)
+        for rule in ("low", "quiet"):  # one does not fire, of the other nobody was told
+            assert (await here.live.acknowledge(rule, "", "ann")).firings == ()
+        assert len(here.acks) == acks
+        assert [body["rule"] for _, _, body in queries.audit(tmp_path)] == ["high", "high"]
+
+
+async def test_what_cannot_be_acknowledged_is_said(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        with pytest.raises(PermanentError, match=r"no rule is called 'hihg'.*rules list"):
+            await here.live.acknowledge("hihg", "", "")
+        with pytest.raises(PermanentError, match=r"high does not watch SPY.*/ES /NQ"):
+            await here.live.acknowledge("high", "SPY", "")
+        with pytest.raises(TransientError, match="nothing has been received yet"):
+            await here.live.acknowledge("high", "", "")
+        here.begin()
+        assert (await here.live.acknowledge("high", "", "")).firings == ()
+
+
+async def test_a_disk_that_takes_nothing_is_said_and_the_acknowledgement_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "ACK_STORED_WITHIN_S", 0.01)
+    async with desk(tmp_path, ledger=False) as here:
+        here.begin()
+        here.row(1, 101.0)
+        with pytest.raises(TransientError, match="acknowledged, but not stored yet"):
+            await here.live.acknowledge("high", "/ES", "ann")
+        here.row(6 * MINUTE_S, 101.0)
+        assert here.kinds() == [Kind.FIRED]
+        assert queries.audit(tmp_path) == []
+
+
+async def test_an_end_is_told_where_the_alert_went_over_a_restart_with_another_route(tmp_path: Path) -> None:
+    async with desk(tmp_path) as here:
+        here.begin()
+        here.row(1, 101.0)
+    assert [(one.channel, one.alert_id) for one in here.decided[0].deliveries if one.channel != "slack"]
+    async with desk(tmp_path, RULES.replace("notify: [desk]", "notify: [pager]")) as here:
+        here.begin(2 * MINUTE_S)
+        here.row(2 * MINUTE_S, 101.0)
+        here.row(3 * MINUTE_S, 99.0)
+    told = [(delivery.channel, alert.title) for decided in here.decided for delivery in decided.deliveries
+            for alert in decided.alerts if alert.id == delivery.alert_id]  # fmt: skip
+    assert told == [("desk", "/ES 99.00 - high (over)")]
