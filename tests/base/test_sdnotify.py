@@ -169,15 +169,16 @@ def test_a_manager_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
     ("microseconds", "process", "interval_s"),
     [
         ("30000000", "", 30.0),
-        ("1500000", str(os.getpid()), 1.5),
-        ("30000000", str(os.getpid() + 1), None),
+        ("1500000", "own", 1.5),
+        ("30000000", "other", None),
         ("0", "", None),
         ("", "", None),
         ("soon", "", None),
     ],
 )
 def test_the_watchdogs_interval_is_this_processs_own(microseconds: str, process: str, interval_s: float | None) -> None:
-    environment = {"NOTIFY_SOCKET": "@somewhere", "WATCHDOG_USEC": microseconds, "WATCHDOG_PID": process}
+    process_id = {"own": str(os.getpid()), "other": str(os.getpid() + 1)}.get(process, process)
+    environment = {"NOTIFY_SOCKET": "@somewhere", "WATCHDOG_USEC": microseconds, "WATCHDOG_PID": process_id}
     assert Notifier(environment, lambda _: None).watchdog_interval_s() == interval_s
 
 
