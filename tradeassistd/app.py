@@ -74,7 +74,7 @@ class Daemon:
             stack.push_async_callback(self._limited, "store", store.close)
             channels = await self._open_channels(stack)
             last_us = await store.last_event_us()
-            loaded = await load_rules(self._rules_dir, store)
+            loaded = await load_rules(self._rules_dir, store, self.clock.now_us())
             await store.save_rules(loaded.rule_set, git_commit(self._rules_dir), event_us=last_us)
             engine = Engine(loaded.rule_set)
             gc.freeze()  # the rules live long: keep them out of every later collection pause
@@ -223,10 +223,10 @@ def _ttl_s(channel: ChannelSettings) -> int:
     return default_ttl_s(channel.url.get_secret_value()) if channel.ttl is None else channel.ttl
 
 
-async def load_rules(directory: Path, store: Store) -> Loaded:
+async def load_rules(directory: Path, store: Store, now_us: int) -> Loaded:
     """The rules of the directory; a bad file is left as it last was. Raises ConfigError when there are none at all."""
     found = await asyncio.to_thread(read_directory, directory)
-    loaded = accept(found, dict(await store.load_rule_texts()))
+    loaded = accept(found, dict(await store.load_rule_texts()), now_us=now_us)
     for warning in loaded.warnings:
         log.warning("rules.warning", problem=str(warning))
     if not loaded.rule_set.rules:

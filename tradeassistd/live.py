@@ -22,6 +22,7 @@ from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Ack, Event, Gap, RulesSwap, Stop
+from tradeassistd.engine.rolls import Roll
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.engine.transition import RuleState, State, Transition
 from tradeassistd.feed.frames import Frame
@@ -268,6 +269,8 @@ class Live:
             log.warning("feed.gap", from_us=event.from_us, to_us=event.to_us, reason=event.reason)
         if self._engine.faults:
             self._report_faults()
+        for roll in self._engine.take_rolls() if self._engine.rolls else ():
+            self._report_roll(roll)
         if transitions:
             decided = decide(
                 event.event_us, transitions, self._engine.rule_set, self._default_channels, TTL_S, self._ttls_s,
@@ -326,6 +329,15 @@ class Live:
             except TransientError as error:
                 log.error("alert.not_stored", reason=str(error), waiting=len(self._undecided))
                 await self._clock.pause(RETRY_EVERY_S)
+
+    def _report_roll(self, roll: Roll) -> None:
+        """Another contract stands behind a root: rules with prices of the old one are named once (rules.md 4.10)."""
+        log.warning("feed.rolled", symbol=roll.symbol, before=roll.before, after=roll.after, rules=list(roll.rules))
+        if roll.rules:
+            self._unsaid.append(
+                (f"{roll.symbol} is now {roll.after}",
+                 f"Written for {roll.before}: {', '.join(roll.rules)}. Look at the prices in these rules.")
+            )  # fmt: skip
 
     def _report_faults(self) -> None:
         for fault in self._engine.take_faults():

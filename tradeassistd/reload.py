@@ -120,7 +120,7 @@ class Reloader:
 
     async def _take(self, found: Found, allow_empty: bool) -> ReloadResult:
         live = dict(self.loaded.rule_set.texts)
-        loaded = await asyncio.to_thread(accept, found, live, allow_empty=allow_empty)
+        loaded = await asyncio.to_thread(accept, found, live, allow_empty=allow_empty, now_us=self.clock.now_us())
         result = await self._put_in_force(loaded)
         self._seen = dict(found.texts)
         self._say_what_is_wrong()

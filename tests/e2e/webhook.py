@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 
@@ -22,17 +22,25 @@ class Webhook:
             await self._arrived.wait_for(lambda: len(self.posts) >= count)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            body = await self._body(reader)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            writer.close()  # whoever posted was killed in the middle: nothing has arrived
+            return
+        async with self._arrived:
+            self.posts.append(body)
+            self._arrived.notify_all()
+        with suppress(ConnectionResetError):  # killed while it waited for the answer: it has arrived all the same
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+        writer.close()
+
+    async def _body(self, reader: asyncio.StreamReader) -> Any:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = next(
             int(line.split(":")[1]) for line in head.lower().split("\r\n") if line.startswith("content-length")
         )
-        body = json.loads(await reader.readexactly(length))
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
-        async with self._arrived:
-            self.posts.append(body)
-            self._arrived.notify_all()
+        return json.loads(await reader.readexactly(length))
 
 
 @asynccontextmanager

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import typer
 
+from tradeassistd.base.clock import WallClock
 from tradeassistd.cli import exit_codes
 from tradeassistd.rules.load import load_directory
 
 
 def check(directory: Path, *, as_json: bool) -> int:
     """Print every error and warning of every file; gives the exit code."""
-    loaded = load_directory(directory)
+    loaded = load_directory(directory, now_us=WallClock().now_us())
     if as_json:
         typer.echo(json.dumps({
             "rules": len(loaded.rule_set.rules),

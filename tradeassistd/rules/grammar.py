@@ -37,7 +37,7 @@ from tradeassistd.rules.hints import character_hint, number_hint, token_error
 from tradeassistd.rules.symbols import symbol_problem
 from tradeassistd.rules.trees import depth
 
-__all__ = ["DEPTH_MAX", "LENGTH_MAX", "children", "depth", "parse"]
+__all__ = ["DEPTH_MAX", "LENGTH_MAX", "depth", "parse"]
 
 LENGTH_MAX = 4_096
 DEPTH_MAX = 64
