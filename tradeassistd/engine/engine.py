@@ -7,7 +7,7 @@ once, in the order of the rule files (rules.md 4.6).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -157,7 +157,9 @@ class Engine:
         """Judge who reads one of the changes, each once, in order."""
         for reads, machine in self._roster.watchers.get(symbol, ()):
             if reads & changed or now_us >= machine.closes_us:
-                yield from self._guard(machine, now_us, machine.judge)
+                found = self._guard(machine, now_us, machine.judge)
+                if found:
+                    yield from found
 
     def _clock(self, now_us: int) -> Iterator[Transition]:
         bars: list[Bar] = []
@@ -181,6 +183,8 @@ class Engine:
             yield from self._guard(self.machines[order], now_us, self.machines[order].judge)
 
     def _timers(self, now_us: int) -> Iterator[Transition]:
+        if not self._timed:
+            return
         for order in sorted(order for order, machine in self._timed.items() if machine.due_us <= now_us):
             machine = self._timed[order]
             yield from self._guard(machine, now_us, machine.run_timer)
@@ -238,14 +242,19 @@ class Engine:
         if machine.due_us:
             self._timed[machine.order] = machine
 
-    def _guard(self, machine: Machine, now_us: int, step: Callable[[int], Iterator[Transition]]) -> list[Transition]:
+    def _guard(
+        self, machine: Machine, now_us: int, step: Callable[[int], Iterable[Transition]]
+    ) -> Iterable[Transition]:
         """Run one step of one rule so that a defect in it stops nobody else (rules.md 4.9)."""
-        failing = self._failing.get(machine.key)
-        if failing and now_us < failing.until_us:
-            return []
+        if self._failing:
+            failing = self._failing.get(machine.key)
+            if failing and now_us < failing.until_us:
+                return ()
         try:
-            transitions = list(step(now_us))
-            self._keep_time(machine)
+            transitions = step(now_us)
+            if transitions != ():
+                transitions = list(transitions)
+                self._keep_time(machine)
             return transitions
         except Exception as error:  # noqa: BLE001 - whatever a rule raises must not take the others down; it is reported
             failing = self._failing.setdefault(machine.key, _Failing())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -55,6 +55,8 @@ class Machine:
         self._window: Window | None = None
         self._cut = False
         self._holds = False
+        self._steady = False
+        """It fires, and nothing is counted, waited for or shown later."""
         self._at_us = 0
         self._day_end_us = 0
         self._evidence: Evidence | None = None
@@ -147,7 +149,7 @@ class Machine:
         self._texts = Texts(rule, self._own.instrument, state_of)
         if self.state.rule_id != rule.id:
             self.state.rule_id, self.dirty = rule.id, True
-        self.due_us = 1  # the next event works out what is due under the new terms
+        self.due_us, self._steady = 1, False  # the next event works out what is due under the new terms
         return self
 
     def succeed(self, old: Machine, now_us: int) -> Iterator[Transition]:
@@ -198,14 +200,31 @@ class Machine:
         self._set_timer(now_us)
         return True
 
-    def judge(self, now_us: int) -> Iterator[Transition]:
+    def judge(self, now_us: int) -> Iterable[Transition]:
         """Judge the condition once; every leg, no short circuit."""
-        if self.is_expired(now_us) or not self._watching(now_us):
-            return
+        if 0 < self.rule.expires_us <= now_us or not self._watching(now_us):
+            return ()
         for step in self._steps:
             step.look(now_us)
-        self.dirty = self.dirty or bool(self._sided)  # a side may have moved, whatever comes of it
-        state, outcome = self.state, self._condition.outcome()
+        self.dirty = True  # a side may have moved, whatever comes of it
+        outcome = self._condition.outcome()
+        if self._goes_on(outcome):
+            self.state.judged_us = now_us
+            return ()
+        return self._move(now_us, outcome)
+
+    def _goes_on(self, outcome: Outcome) -> bool:
+        """Whether nothing comes of a known result, which is so for nearly every row."""
+        state = self.state
+        if self._cut or not state.judged_us:
+            return False
+        if state.state is State.OK:
+            return outcome.full is False and (self._is_event or (state.armed and outcome.live is False))
+        return self._holds and outcome.live is True and self._clear is None and self._steady
+
+    def _move(self, now_us: int, outcome: Outcome) -> Iterator[Transition]:
+        """What comes of a result."""
+        state = self.state
         firing, over = state.state is State.FIRING, self._is_over(outcome)
         if counts.pause(state, now_us, held=outcome.live is None, clear=over is None):
             self.dirty = True
@@ -221,6 +240,9 @@ class Machine:
                 yield from self._stands(now_us, bool(outcome.live), first=not since_us, late=late)
         yield from self._tell_now(now_us)
         self._set_timer(now_us)
+        self._steady = (
+            state.state is State.FIRING and not state.untold and not state.clearing_us and not self.rule.repeat_s
+        )
 
     def bar_closed(self, now_us: int) -> Iterator[Transition]:
         """The bar of `each_bar` closed: while it is known to hold, it fires again."""

@@ -113,7 +113,8 @@ class Roster:
             self.at_close.setdefault((symbol, rule.evaluate.interval), []).append(machine)
             return
         for other, reads in machine.reads.items():
-            self.watchers.setdefault(other, []).append((reads, machine))
+            # A plain number: an operator of IntFlag costs more than a judging.
+            self.watchers.setdefault(other, []).append((int(reads), machine))
         if any(reads & SECOND_TURNED for reads in machine.reads.values()):
             self.by_second.append(machine)
 
