@@ -6,7 +6,7 @@ BIN := .venv/bin
 TEST ?= $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench pictures calendar lock clean
+.PHONY: demo test check bench pictures reference calendar lock clean
 
 demo: .venv/.run
 	@$(BIN)/tradeassist demo
@@ -25,6 +25,10 @@ bench: .venv/.dev
 # Draws docs/demo.svg and docs/top.svg from a real run.
 pictures: .venv/.run
 	$(BIN)/python docs/pictures.py
+
+# Makes the tables of the rule language in README.md and docs/rules.md anew.
+reference: .venv/.run
+	$(BIN)/python -m docs.make_reference
 
 # Makes the table of holidays and half days anew, with a library that neither the daemon nor the tests need.
 calendar: build/calendar/.made

@@ -1,4 +1,4 @@
-"""The README is the product's face: its commands run, its rules load, its tables are the code's."""
+"""The README is the product's face: its commands run, its rule and settings load. Tables: test_docs_reference.py."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import pytest
 
 from tests.systemd.test_unit import INSTALL, SERVER, USER
 from tradeassistd.base.paths import read_settings_file
-from tradeassistd.engine.functions import BAR_FIELDS, FUNCTIONS, QUOTES
 from tradeassistd.rules.load import load_directory, load_texts
-from tradeassistd.rules.model import RuleModel, keys_of
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -26,6 +24,7 @@ RUN_BY = {
     "tradeassistd --config simulated.yaml": "tests/e2e/test_readme_commands.py",
     "tradeassist top": "tests/cli/test_top.py",
     "tradeassist watch": "tests/api/test_daemon.py",
+    "tradeassist ack index-slide": "tests/api/test_daemon.py",
     "tradeassist rules list": "tests/e2e/test_readme_commands.py",
     "tradeassist rules show es-levels": "tests/e2e/test_readme_commands.py",
     "tradeassist rules reload --wait": "tests/e2e/test_readme_commands.py",
@@ -34,6 +33,7 @@ RUN_BY = {
     "tradeassist alerts --limit 5": "tests/e2e/test_readme_commands.py",
     "tradeassist notify test": "tests/alerts/test_notify_command.py",
     "tradeassist rules check rules.d": "tests/e2e/test_readme_commands.py",
+    "tradeassist rules test rules.d/tests": "tests/cli/test_rules_test.py",
 }
 
 
@@ -52,22 +52,6 @@ def test_the_rule_at_the_top_loads() -> None:
     loaded = load_texts({"readme.yaml": rule})
     assert not loaded.problems
     assert loaded.rule_set.rules[0].severity == "critical"
-
-
-def test_every_rule_key_is_in_the_readme() -> None:
-    table = README.split("| field | meaning (default) |")[1].split("\n\n")[0]
-    documented = {
-        key for line in table.splitlines() for key in re.findall(r"`(\w+)`", line.split("|")[1] if "|" in line else "")
-    }
-    assert documented == set(keys_of(RuleModel))
-
-
-def test_every_name_and_function_is_in_the_readme_with_its_own_words() -> None:
-    wanted = {name: doc for table in (QUOTES, BAR_FIELDS) for name, (_, doc) in table.items()}
-    wanted |= {name: function.doc for name, function in FUNCTIONS.items()}
-    table = README.split("| name | what it is |")[1].split("\n\n")[0]
-    found = dict(re.findall(r"^\| `(\w+)[^`]*` \| (.*) \|$", table, re.MULTILINE))
-    assert found == wanted
 
 
 def test_the_starter_rules_load_without_a_finding() -> None:

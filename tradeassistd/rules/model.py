@@ -56,31 +56,84 @@ class Strict(BaseModel):
 class RuleFields(Strict):
     """What a rule and `defaults` both may hold; None is not written."""
 
-    description: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TEXT_MAX))] = None
-    tags: Tags | None = None
-    symbols: Symbols | None = None
-    evaluate: Annotated[Evaluate | None, PlainValidator(fields.evaluate)] = None
-    for_: Annotated[Duration, Field(alias="for")] = None
-    keep_firing_for: Duration = None
-    fire: Annotated[Fire | None, PlainValidator(fields.fire)] = None
-    max_per_session: Annotated[int | None, PlainValidator(fields.told_count)] = None
-    rearm: Annotated[Move | None, PlainValidator(fields.rearm)] = None
-    cooldown: Duration = None
-    repeat: Pauses | None = None
-    on_clear: Annotated[str | None, _one_of("on_clear", "silent", "tell")] = None
-    severity: Annotated[str | None, _one_of("severity", *SEVERITIES)] = None
-    session: Annotated[str | None, _one_of("session word", *SESSION_WORDS)] = None
-    active: Windows | None = None
-    stale_after: Annotated[int | None, PlainValidator(fields.some_time_s)] = None
-    expires: Annotated[Expires | None, PlainValidator(fields.expires)] = None
-    mode: Annotated[str | None, _one_of("mode", "live", "shadow", "off")] = None
-    at_load: Annotated[str | None, _one_of("at_load", "quiet", "fire")] = None
-    catch_up: Annotated[str | None, _one_of("catch_up", "report", "log")] = None
-    notify: Channels | None = None
-    title: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TITLE_MAX))] = None
-    message: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TEXT_MAX))] = None
-    setup: Any = None
-    rev: Annotated[str | None, PlainValidator(fields.label("revision"))] = None
+    description: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TEXT_MAX))] = Field(
+        default=None, description="What the rule is for; shown with every alert."
+    )
+    tags: Tags | None = Field(default=None, description="Words to find rules by.")
+    symbols: Symbols | None = Field(
+        default=None, description="What it watches, as Schwab writes it; one state for each. `@name` is a watchlist."
+    )
+    evaluate: Annotated[Evaluate | None, PlainValidator(fields.evaluate)] = Field(
+        default=None,
+        description="When it is judged: on every change, when that bar of its own symbol closes, once a trading day.",
+    )
+    for_: Annotated[Duration, Field(alias="for")] = Field(
+        default=None, description="How long a state must be known to hold before it fires."
+    )
+    keep_firing_for: Duration = Field(
+        default=None, description="How long what ends a firing must hold before it clears."
+    )
+    fire: Annotated[Fire | None, PlainValidator(fields.fire)] = Field(
+        default=None,
+        description="Every rise; once for good; once in that bar; or, while it holds, again at each close of that bar.",
+    )
+    max_per_session: Annotated[int | None, PlainValidator(fields.told_count)] = Field(
+        default=None, description="How often it is told in one session at most."
+    )
+    rearm: Annotated[Move | None, PlainValidator(fields.rearm)] = Field(
+        default=None,
+        description="Move: told again only that far from the last told price; `reaches` must leave its level as far.",
+    )
+    cooldown: Duration = Field(
+        default=None, description="Least time between two told alerts of one rule, symbol and level."
+    )
+    repeat: Pauses | None = Field(
+        default=None,
+        description="Reminders while a told firing goes on and nobody has acknowledged it; the last pause goes on.",
+    )
+    on_clear: Annotated[str | None, _one_of("on_clear", "silent", "tell")] = Field(
+        default=None, description="Whether the channels that were told of a firing are told of its end."
+    )
+    severity: Annotated[str | None, _one_of("severity", *SEVERITIES)] = Field(
+        default=None, description="How bad it is."
+    )
+    session: Annotated[str | None, _one_of("session word", *SESSION_WORDS)] = Field(
+        default=None, description="The session it is watched in; without one, whenever the instrument trades."
+    )
+    active: Windows | None = Field(default=None, description="Times of the week it is watched in, inside its session.")
+    stale_after: Annotated[int | None, PlainValidator(fields.some_time_s)] = Field(
+        default=None, description="Values of a symbol that had no row for that long are unknown."
+    )
+    expires: Annotated[Expires | None, PlainValidator(fields.expires)] = Field(
+        default=None, description="From when on it is not judged: the end of that trading day, or a time."
+    )
+    mode: Annotated[str | None, _one_of("mode", "live", "shadow", "off")] = Field(
+        default=None, description="`shadow` is judged and stored, and nobody is told; `off` is not judged."
+    )
+    at_load: Annotated[str | None, _one_of("at_load", "quiet", "fire")] = Field(
+        default=None,
+        description="What the first judging of a new rule does when a state holds already: store it, or tell.",
+    )
+    catch_up: Annotated[str | None, _one_of("catch_up", "report", "log")] = Field(
+        default=None,
+        description="A crossing while nobody watched (gap, restart, closed session): tell it as missed, or only store.",
+    )
+    notify: Channels | None = Field(
+        default=None, description="Channels to tell, in the place of the settings' `notify`."
+    )
+    title: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TITLE_MAX))] = Field(
+        default=None, description="The alert's first line, a template."
+    )
+    message: Annotated[str | None, PlainValidator(fields.text_up_to(fields.TEXT_MAX))] = Field(
+        default=None, description="What the alert says in the place of the compared values, a template."
+    )
+    setup: Any = Field(
+        default=None,
+        description="What you would trade: `type`, `entry`, `stop`, `target`, `confidence`; worked out when it fires.",
+    )
+    rev: Annotated[str | None, PlainValidator(fields.label("revision"))] = Field(
+        default=None, description="Another value arms the rule anew."
+    )
 
 
 def keys_of(model: type[RuleFields]) -> list[str]:
@@ -91,13 +144,26 @@ def keys_of(model: type[RuleFields]) -> list[str]:
 class RuleModel(RuleFields):
     """One entry of `rules`."""
 
-    id: Annotated[str, PlainValidator(fields.rule_id)]
-    was: Annotated[str | None, PlainValidator(fields.rule_id)] = None
-    when: Any = None
-    levels: Any = None
-    clear_when: Any = None
-    let: Any = None
-    values: Any = None
+    id: Annotated[str, PlainValidator(fields.rule_id)] = Field(
+        description="Name of the rule. State and history hang on it: never reuse one."
+    )
+    was: Annotated[str | None, PlainValidator(fields.rule_id)] = Field(
+        default=None, description="The id it had before: it takes up that one's state."
+    )
+    when: Any = Field(default=None, description="The condition: text, or a map with one of `all`, `any`, `not`.")
+    levels: Any = Field(
+        default=None,
+        description="A ladder in the place of `when`: a list of `severity`, `when`, `clear_when`, mildest first.",
+    )
+    clear_when: Any = Field(
+        default=None,
+        description="What ends a firing, asked only while it fires. Without it: `when` is known not to hold.",
+    )
+    let: Any = Field(
+        default=None,
+        description="Names for expressions, in a rule or at the top of a file; a name may use those above it.",
+    )
+    values: Any = Field(default=None, description="Numbers by name for each symbol.")
 
 
 class RuleFile(Strict):
