@@ -98,6 +98,19 @@ def alerts(
     )  # fmt: skip
 
 
+@app.command()
+def ack(
+    rule: Annotated[str, typer.Argument(help="Id of the rule.")],
+    symbol: Annotated[str, typer.Argument(help="Only of this symbol; all when left out.")] = "",
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that you have seen it: no more reminders of what the rule fires now. Exit code 1 when nothing fires."""
+    from tradeassistd.cli.acknowledge import acknowledge
+
+    raise typer.Exit(acknowledge(_socket(config), rule, symbol, as_json=as_json))
+
+
 @rules_app.command("check")
 def rules_check(
     directory: Annotated[Path | None, typer.Argument(help="Rules directory; default: that of the settings.")] = None,
@@ -113,6 +126,27 @@ def rules_check(
         directory = load_settings(config).rules.dir
     assert directory is not None  # load_settings completes it
     raise typer.Exit(check(directory, as_json=as_json))
+
+
+@rules_app.command("test")
+def rules_test(
+    paths: Annotated[list[Path] | None, typer.Argument(
+        metavar="PATH", help="Test files, or directories of them; default: tests/ in the rules directory.",
+    )] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML here.")] = None,
+    coverage: Annotated[bool, typer.Option("--coverage", help="List the conditions that no test made true.")] = False,
+    config: Config = None,
+) -> None:  # fmt: skip
+    """Run the unit tests of rules. Exit code 1 when one fails, with what did happen, or when there are none."""
+    from tradeassistd.cli.rules_test import run
+
+    if not paths:
+        from tradeassistd.base.config import load_settings
+
+        directory = load_settings(config).rules.dir
+        assert directory is not None  # load_settings completes it
+        paths = [directory / "tests"]
+    raise typer.Exit(run(paths, junit=junit, coverage=coverage))
 
 
 @rules_app.command("list")
