@@ -79,7 +79,7 @@ class Life:
 
     def cut(self) -> None:
         self.now_us += 1
-        self.state.cut(self.now_us)
+        self.state.cut(self.now_us, self.now_us)
         self.log.append(Cut(self.now_us))
 
     def facts(self, **values: int | None) -> bool:

@@ -116,7 +116,7 @@ class Judged:
         """The feed of these symbols (none named: of all) is cut; the next image ends it."""
         self.now_us += 1
         for symbol in symbols or tuple(self.states):
-            self.states[symbol].cut(self.now_us)
+            self.states[symbol].cut(self.now_us, self.now_us)
         self.cut()
 
     def cut(self) -> None:

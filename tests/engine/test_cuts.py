@@ -258,3 +258,32 @@ def test_an_engine_that_never_saw_a_tick_takes_a_gap_and_a_start() -> None:
     engine = Engine(RuleSet((rule("price > 100"),)))
     assert engine.on_event(Start(1, "", ())) == []
     assert engine.take_states() == []
+
+
+def test_looking_back_over_a_gap_is_looking_at_an_instant_and_into_one_is_looking_at_nothing() -> None:
+    market = Market((rule("pct_change(price, 60s) <= -1%", at_load="fire"),))
+    market.image("SPY", "100")
+    market.wait(30)
+    market.drop()
+    market.resume(after_s=10)
+    market.image("SPY", "100")
+    market.wait(21)
+    # A minute ago, half a minute before the gap, the price was known; ten seconds on it is an instant in the gap.
+    assert [one.kind for one in market.trade("SPY", "98")] == [Kind.FIRED]
+    market.wait(34)
+    assert [one.kind for one in market.trade("SPY", "100")] == []
+    assert market.engine.machines[0].state.state is State.FIRING
+
+
+def test_after_a_roll_the_first_row_is_judged_also_when_its_price_is_the_old_number() -> None:
+    market = Market((rule("price > 100", symbols=("/ES",), for_s=5),))
+    market.facts("/ES", contract="/ESZ26")
+    market.image("/ES", "99")
+    market.trade("/ES", "101")
+    market.wait(3)
+    market.facts("/ES", contract="/ESH27")
+    market.trade("/ES", "101")
+    assert [one.kind for one in market.wait(4)] == []
+    assert [one.kind for one in market.wait(2)] == [Kind.FIRED]
+    (roll,) = market.engine.take_rolls()
+    assert (roll.symbol, roll.before, roll.after, roll.rules) == ("/ES", "/ESZ26", "/ESH27", ("r",))

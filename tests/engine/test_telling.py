@@ -84,14 +84,24 @@ def test_what_the_budget_of_a_session_kept_back_is_told_in_the_next() -> None:
     assert said(here.trade("SPY", "102")) == [("told", "")]
 
 
-@pytest.mark.parametrize(("move", "near", "far"), [("1%", "101.90", "102.01"), ("8t", "101.07", "101.08")])
-def test_rearm_asks_for_a_move_from_the_last_told_price(move: str, near: str, far: str) -> None:
-    digits, suffix = (1, "%") if move == "1%" else (8, "t")
-    here = market(rule(rearm=Move(Fraction(digits), suffix)))
-    assert rise(here, "101") == [("fired", "")]
-    assert rise(here, near) == [("fired", "rearm")]
+@pytest.mark.parametrize(
+    ("move", "told", "near", "far"), [("1%", "101", "101.99", "102.01"), ("8t", "100.05", "100.12", "100.13")]
+)
+def test_rearm_asks_for_a_move_from_the_last_told_price(move: str, told: str, near: str, far: str) -> None:
+    here = market(rule(rearm=Move(Fraction(move[:-1]), move[-1])))
+    assert rise(here, told) == [("fired", "")]
+    here.trade("SPY", "100")
+    assert said(here.trade("SPY", near)) == [("fired", "rearm")]
     # It still fires, and now it has moved: told, with its start.
     assert said(here.trade("SPY", far)) == [("told", "")]
+
+
+def test_rearm_asks_that_the_price_has_been_away_not_that_it_still_is() -> None:
+    here = market(rule("price crosses 100", rearm=Move(Fraction(8), "t")))
+    assert rise(here, "100.01") == [("fired", "")]
+    assert said(here.trade("SPY", "99.99")) == [("fired", "rearm")]
+    here.trade("SPY", "99")
+    assert said(here.trade("SPY", "100.01")) == [("fired", "")]
 
 
 def test_the_first_gate_that_refuses_is_the_reason() -> None:

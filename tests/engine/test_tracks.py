@@ -245,5 +245,5 @@ def test_a_new_series_of_a_reload_gives_all_its_tracks_the_same_bars_and_goes_on
     close, mean = state.track(series, "close", "", (), 1), state.track(series, "close", "sma", (2,), 0)
     assert (close.value(), close.value(1), mean.value(), series.closed_count) == (9, 4, Fraction(13, 2), 2)
     assert close.value(live=True) == 10
-    state.cut(OPEN_US + 11 * MINUTE_US)
+    state.cut(OPEN_US + 11 * MINUTE_US, OPEN_US + 11 * MINUTE_US)
     assert state.track(series, "close", "sma", (3,), 0).value() is None

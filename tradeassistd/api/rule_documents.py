@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from tradeassistd.api.documents import instant
-from tradeassistd.engine.expression import render
+from tradeassistd.engine.expression import digits_text, render
 from tradeassistd.engine.rule import Evaluate, Fire, Move, Rule, Setup
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.market.active import ActiveWindow
@@ -71,7 +71,7 @@ def rearm_text(move: Move | None) -> str:
     """clear, or `move 0.5%`, `move 8t`."""
     if move is None:
         return "clear"
-    return "move " + f"{float(move.digits):.9f}".rstrip("0").rstrip(".") + move.suffix
+    return f"move {digits_text(move.digits)}{move.suffix}"
 
 
 def setup_texts(setup: Setup | None) -> dict[str, str]:

@@ -23,8 +23,10 @@ from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import series_session
-from tradeassistd.market.tick import Tick
+from tradeassistd.market.tick import Field, Tick
 
+ANOTHER_CONTRACT = int(Field.LAST | Field.BID | Field.ASK | Field.VOLUME)
+"""What has changed with the first row after a roll, whatever its numbers are."""
 FAULTS_MAX = 3
 FAULT_SPAN_US = 60 * US_PER_S
 DISABLED_S = (60, 300, 1800)
@@ -54,6 +56,8 @@ class Engine:
         """Rules that raised since the caller last took them."""
         self.rolls: list[Roll] = []
         """Contracts that changed since the caller last took them."""
+        self._rolled: set[str] = set()
+        """Symbols of which no row has come since they rolled."""
         self._timed: dict[int, Machine] = {}
         self._failing: dict[tuple[str, str, int], _Failing] = {}
         self._offered: RuleSet = rule_set
@@ -91,9 +95,9 @@ class Engine:
             case RulesSwap():
                 return self._swap(event)
             case Connection(state=state) if state != "live":
-                self._cut(0, ())  # until when nothing was seen, the gap says that follows
+                self._cut(event.event_us, 0, ())  # until when nothing was seen, the gap says that follows
             case Gap():
-                self._cut(event.to_us, event.symbols)
+                self._cut(event.from_us, event.to_us, event.symbols)
             case Facts():
                 return list(self._facts(event))
             case Ack():
@@ -131,6 +135,10 @@ class Engine:
         yield from self._timers(now_us)
         yield from self._closed(bars, now_us)
         moved |= state.apply(tick)
+        if tick.symbol in self._rolled:
+            # The new contract's price may be the number the old one had: it is another price all the same.
+            self._rolled.discard(tick.symbol)
+            moved |= ANOTHER_CONTRACT
         yield from self._judge(tick.symbol, tick.changed | moved | (BARS_MOVED if bars else 0), now_us)
 
     def _facts(self, facts: Facts) -> Iterator[Transition]:
@@ -145,6 +153,7 @@ class Engine:
         yield from self._judge(facts.symbol, moved, now_us)
 
     def _roll(self, state: SymbolState, before: str, facts: Facts) -> None:
+        self._rolled.add(facts.symbol)
         concerned = [machine for machine in self.machines if facts.symbol in machine.reads]
         for machine in concerned:
             machine.roll(facts.event_us)
@@ -220,11 +229,11 @@ class Engine:
         self._keep_times()
         return transitions
 
-    def _cut(self, until_us: int, symbols: tuple[str, ...]) -> None:
+    def _cut(self, from_us: int, until_us: int, symbols: tuple[str, ...]) -> None:
         """A gap in what we know of `symbols` (none named: of all)."""
         named = set(symbols) or set(self.symbols)
         for symbol in named & set(self.symbols):
-            self.symbols[symbol].cut(until_us)
+            self.symbols[symbol].cut(from_us, until_us)
         for machine in self.machines:
             if named & set(machine.reads):
                 machine.cut()

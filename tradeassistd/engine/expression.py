@@ -197,7 +197,7 @@ def _render(node: Expression) -> tuple[str, int]:
     """The text, and how tightly its outermost operator binds."""
     match node:
         case Number():
-            return _digits(node.digits) + node.suffix, _LOOSENESS["primary"]
+            return digits_text(node.digits) + node.suffix, _LOOSENESS["primary"]
         case Name():
             return node.name, _LOOSENESS["primary"]
         case Call():
@@ -251,8 +251,8 @@ def _tighter(node: Expression, than: str) -> str:
     return text if looseness > _LOOSENESS[than] else f"({text})"
 
 
-def _digits(value: Fraction) -> str:
-    """A literal's decimal digits; literals are decimals, so this always ends."""
+def digits_text(value: Fraction) -> str:
+    """A literal's digits, exactly. `value` is a decimal, as every literal is; else this would not end."""
     places = 0
     while value.denominator != 1 and (value * 10**places).denominator != 1:
         places += 1

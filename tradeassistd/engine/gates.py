@@ -33,7 +33,7 @@ class Gates:
             return MODE
         if self._spent(state, window, now_us):
             return SPENT
-        if self._too_near(state):
+        if rule.rearm is not None and state.told_price is not None and not state.moved:
             return REARM
         if state.told_us and now_us - state.told_us < self._cooldown_us:
             return COOLDOWN
@@ -62,7 +62,7 @@ class Gates:
         state.session_count = self._count(state, window, now_us) + 1
         state.session_us = session_us
         state.told_us, state.untold, state.was_told = now_us, False, True
-        state.told_price = tick.last if tick else None
+        state.told_price, state.moved = tick.last if tick else None, False
         state.told_count += 1
 
     def _spent(self, state: RuleState, window: Window | None, now_us: int) -> bool:
@@ -73,12 +73,13 @@ class Gates:
             return True
         return rule.fire.mode == "once_per_bar" and state.told_us >= self._bar_of(now_us)[0] and state.told_us > 0
 
-    def _too_near(self, state: RuleState) -> bool:
+    def watch_move(self, state: RuleState) -> None:
+        """Note when the price has come as far away from the last told one as `rearm` asks; it may come back."""
         move, tick = self._rule.rearm, self._own.tick
-        if move is None or state.told_price is None or tick is None or tick.last is None:
-            return False
+        if move is None or state.moved or state.told_price is None or tick is None or tick.last is None:
+            return
         away = abs(tick.last - state.told_price)
-        return away < move.from_price(state.told_price, self._own.instrument.tick_size)
+        state.moved = away >= move.from_price(state.told_price, self._own.instrument.tick_size)
 
     def _count(self, state: RuleState, window: Window | None, now_us: int) -> int:
         """How often it was told in the session that is running."""

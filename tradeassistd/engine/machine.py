@@ -216,7 +216,7 @@ class Machine:
     def _goes_on(self, outcome: Outcome) -> bool:
         """Whether nothing comes of a known result, which is so for nearly every row."""
         state = self.state
-        if self._cut or not state.judged_us:
+        if self._cut or not state.judged_us or self.rule.rearm is not None:
             return False
         if state.state is State.OK:
             return outcome.full is False and (self._is_event or (state.armed and outcome.live is False))
@@ -225,6 +225,7 @@ class Machine:
     def _move(self, now_us: int, outcome: Outcome) -> Iterator[Transition]:
         """What comes of a result."""
         state = self.state
+        self._gates.watch_move(state)
         firing, over = state.state is State.FIRING, self._is_over(outcome)
         if counts.pause(state, now_us, held=outcome.live is None, clear=over is None):
             self.dirty = True
@@ -290,7 +291,7 @@ class Machine:
             self._at_us = day_minute_us(self._at_us + DAY_US, minute)
         if now_us < self._at_us:
             return
-        self._cut = self._cut or (bool(judged_us) and now_us > self._at_us + AT_GRACE_US)
+        self._cut = self._cut or now_us > self._at_us + AT_GRACE_US
         yield from self.judge(now_us)
         if self.state.judged_us != judged_us:
             self._at_us = day_minute_us(self._at_us + DAY_US, minute)

@@ -316,18 +316,26 @@ class SymbolState:
             self._enter(now_us)
         return DAY_TURNED if self._sessions.turn(now_us) else 0
 
-    def cut(self, until_us: int) -> None:
-        """A gap until `until_us`: nothing is known until the next image, and no window reaches across it."""
+    def cut(self, from_us: int, until_us: int) -> None:
+        """A gap: nothing is known until the next image, and no window reaches across it.
+
+        Looking back at one instant is no window: a value held before the gap is still what was held then.
+        """
         self._day.cut()
         self._watch.cut()
         self._recent.clear()
-        self.forget_look_backs()
+        for look_back in self._look_backs.values():
+            look_back.lose(from_us)
+        self._forget_extremes()
         for series in self.series.values():
             series.cut(until_us)
 
     def forget_look_backs(self) -> None:
         for look_back in self._look_backs.values():
             look_back.clear()
+        self._forget_extremes()
+
+    def _forget_extremes(self) -> None:
         for extremes in self._extremes.values():
             for extreme in extremes.values():
                 extreme.clear()

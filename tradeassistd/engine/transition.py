@@ -128,6 +128,8 @@ class RuleState(msgspec.Struct):
     """Event time of the last reminder; 0 before the first."""
     told_price: int | None = None
     """Last trade, scaled, when it was last told."""
+    moved: bool = False
+    """Since then the price has been as far away as `rearm` asks."""
     told_count: int = 0
     """How often it was told since it was armed anew."""
     session_count: int = 0

@@ -41,8 +41,17 @@ class LookBack:
         """The first whole second it knows a value for, None while there is none."""
         return self._from_s[0] if self._from_s else None
 
+    def lose(self, from_us: int) -> None:
+        """Nothing is known from then on until the next value: what was held before stays known."""
+        second = -(-from_us // US_PER_S)
+        while self._from_s and self._from_s[-1] >= second:
+            self._from_s.pop()
+            self._values.pop()
+        if self._from_s:
+            self.record(from_us, None)
+
     def clear(self) -> None:
-        """Forget everything: a new session, contract or gap."""
+        """Forget everything: a new session or contract."""
         self._from_s.clear()
         self._values.clear()
 

@@ -115,6 +115,9 @@ def _word_error(text: str, token: Token, last: str, at: int) -> ExpressionError:
             return ExpressionError(f"{word!r} cannot stand here", where, hint=_WORDS[word])
         if word.lower() in ("and", "or", "not") and not word.islower():
             return ExpressionError(f"{word!r} cannot stand here", where, hint=f"write {word.lower()}")
+    if text[:at].count("(") > text[:at].count(")"):
+        message = f"a comma or an operator is missing before {str(token)!r}"
+        return ExpressionError(message, at, hint=f"write {last}, {token}")
     return ExpressionError(f"an operator is missing before {str(token)!r}", at, hint="write one, e.g. > or and")
 
 

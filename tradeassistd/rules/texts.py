@@ -135,7 +135,11 @@ def _filled(inside: str, begin: int, symbols: Many[str], scope: Scope) -> Slot |
     tree = scope.replaced(shifted(parsed, begin))
     if tree is None:
         return None
-    _check(tree, symbols, scope, None)
+    try:
+        _check(tree, symbols, scope, None)
+    except ExpressionError as error:
+        hint = error.hint or (did_you_mean(parsed.name, WORDS) if isinstance(parsed, Name) else "")
+        raise ExpressionError(error.message, error.at, hint=hint) from None
     return Slot(expression=tree, format=style)
 
 
