@@ -82,7 +82,8 @@ class RuleFields(Strict):
     )
     rearm: Annotated[Move | None, PlainValidator(fields.rearm)] = Field(
         default=None,
-        description="Move: told again only that far from the last told price; `reaches` must leave its level as far.",
+        description="Move: told again only after the price has been that far from the last told one; "
+        "`reaches` must leave its level as far.",
     )
     cooldown: Duration = Field(
         default=None, description="Least time between two told alerts of one rule, symbol and level."
