@@ -287,3 +287,19 @@ def test_after_a_roll_the_first_row_is_judged_also_when_its_price_is_the_old_num
     assert [one.kind for one in market.wait(2)] == [Kind.FIRED]
     (roll,) = market.engine.take_rolls()
     assert (roll.symbol, roll.before, roll.after, roll.rules) == ("/ES", "/ESZ26", "/ESH27", ("r",))
+
+
+def test_after_a_roll_an_average_holds_bars_of_the_new_contract_alone() -> None:
+    market = Market((rule("sma(close, 2, 1m) > 0", symbols=("/ES",), at_load="fire"),))
+    market.facts("/ES", contract="/ESZ26")
+    market.image("/ES", "100")
+    for price in (100, 101, 102, 103):
+        market.trade("/ES", str(price), after_s=60)
+    leaf = market.engine.machines[0].leaves[0]
+    assert leaf.left is not None
+    market.facts("/ES", contract="/ESH27")
+    for price in (200, 202):
+        market.trade("/ES", str(price), after_s=60)
+        assert leaf.glimpse(market.now_us).left is None
+    market.trade("/ES", "204", after_s=60)
+    assert leaf.glimpse(market.now_us).left == 201 * 10**8

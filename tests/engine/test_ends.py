@@ -131,6 +131,16 @@ def test_at_judges_once_a_day_at_its_time() -> None:
     assert said(here.until("15:50:00")) == [("cleared", "")]
 
 
+def test_at_is_late_on_no_day_on_which_it_is_in_time() -> None:
+    here = market(rule("price crosses 100", evaluate=Evaluate(at_minute=15 * 60 + 50)))
+    for price, expected in (("99", []), ("101", [("fired", "", False)]), ("99", [("fired", "", False)])):
+        here.trade("SPY", price)
+        # Compared with the same time of the day before: what the price did in between is of no interest.
+        found = here.until("15:50:00")
+        assert [(one.kind.value, one.suppressed, one.late) for one in found] == expected
+        here.now_us += 18 * 3600 * US_PER_S
+
+
 def test_at_is_late_when_the_daemon_was_down_and_waits_while_it_is_unknown() -> None:
     one = rule(evaluate=Evaluate(at_minute=10 * 60 + 30), at_load="fire")
     judged = RuleState("r", "SPY", 0, one.fingerprint("SPY"), judged_us=MONDAY_RTH_US - 23 * 3600 * US_PER_S)

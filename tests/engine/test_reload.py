@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.market import Market, bars, crosses, price_is
-from tests.engine.test_laws import PRICES, rule
 from tradeassistd.engine.expression import Compare, Cross, Name
 from tradeassistd.engine.rule import Evaluate, Rule
 from tradeassistd.engine.transition import Kind, State
 
+PRICES = st.lists(st.integers(97, 103), min_size=1, max_size=40)
 WAITS = st.lists(st.sampled_from([0, 1, 61]), min_size=40, max_size=40)
 OTHER = Rule("other", ("QQQ",), price_is(">", "1"))
 CONDITIONS = [
@@ -21,6 +22,10 @@ CONDITIONS = [
     Cross("crosses", Name("price"), (bars("sma", "close", "2", "1m"),)),
     Compare("<", bars("pct_change", "price", "5s"), bars("roc", "close", "1", "1m")),
 ]
+
+
+def rule(when: Any, *, symbols: tuple[str, ...] = ("SPY",), **fields: Any) -> Rule:
+    return Rule("r", symbols, when, **{"cooldown_s": 0, **fields})
 
 
 def walk(market: Market, prices: list[int], waits: list[int], reload_at: set[int], *sets: tuple[Rule, ...]) -> None:

@@ -177,11 +177,15 @@ class Machine:
 
     def cut(self) -> None:
         """Nobody watches until the next judging: what has changed by then was missed or is late."""
-        self._cut = bool(self.state.judged_us)
-        for leaf in self._sided:  # a side may be known before the whole condition ever was
-            leaf.cut()
+        if self.rule.evaluate.at_minute is None:  # once a day is all that rule ever looks
+            self._lose(late=bool(self.state.judged_us))
         counts.restart(self.state)
         self._set_timer(self.state.judged_us)
+
+    def _lose(self, *, late: bool) -> None:
+        self._cut = late
+        for leaf in self._sided:  # a side may be known before the whole condition ever was
+            leaf.cut()
 
     def roll(self, now_us: int) -> None:
         """The contract behind the symbol is another one: no side means anything, and what is counted begins anew."""
@@ -291,7 +295,8 @@ class Machine:
             self._at_us = day_minute_us(self._at_us + DAY_US, minute)
         if now_us < self._at_us:
             return
-        self._cut = self._cut or now_us > self._at_us + AT_GRACE_US
+        if now_us > self._at_us + AT_GRACE_US:
+            self._lose(late=True)
         yield from self.judge(now_us)
         if self.state.judged_us != judged_us:
             self._at_us = day_minute_us(self._at_us + DAY_US, minute)

@@ -295,6 +295,9 @@ class SymbolState:
             self.forget_look_backs()
             self._day.forget()
             self._sessions.forget()
+            self._recent.clear()
+            for series in self.series.values():
+                series.cut(facts.event_us)
             if self.live:
                 self._watch.begin(self._watch.live_row_us, facts.event_us)
         self._contract = facts.contract or self._contract
