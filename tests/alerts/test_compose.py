@@ -12,7 +12,7 @@ from tradeassistd.alerts.compose import decide
 from tradeassistd.alerts.message import duration_text, message_for, scaled_price_text, value_text
 from tradeassistd.alerts.recipients import Recipients
 from tradeassistd.alerts.text import setup_text
-from tradeassistd.engine.expression import Name, Number
+from tradeassistd.engine.language.expression import Name, Number
 from tradeassistd.engine.rule import Fire, Level, Rule, RuleSet
 from tradeassistd.engine.transition import Kind, Operand, State, Transition
 from tradeassistd.market.price import price_from_text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.events import Facts
-from tradeassistd.engine.symbols import SymbolState, exchange_us
+from tradeassistd.engine.symbol.symbols import SymbolState, exchange_us
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import Window, trading_window_at, window_at
 from tradeassistd.market.tick import Field, Tick

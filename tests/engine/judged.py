@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from tests.engine.market import MONDAY_RTH_US
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.compile import Compiler
+from tradeassistd.engine.conditions.compile import Compiler
+from tradeassistd.engine.conditions.kleene import Outcome
+from tradeassistd.engine.conditions.leaves import Leaf
 from tradeassistd.engine.events import Facts
-from tradeassistd.engine.kleene import Outcome
-from tradeassistd.engine.leaves import Leaf
 from tradeassistd.engine.rule import Move
-from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.price import price_from_text

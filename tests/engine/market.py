@@ -8,7 +8,7 @@ from datetime import datetime
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Ack, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     Call,
     Combine,
     Compare,

@@ -10,11 +10,11 @@ from tests.engine.market import MONDAY_RTH_US, Market
 from tests.engine.test_kinds import ACCEPTED
 from tests.engine.test_kinds_laws import conditions
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.describe import Leg, describe
-from tradeassistd.engine.expression import Expression, Other
-from tradeassistd.engine.kinds import ExpressionError, check
+from tradeassistd.engine.describing.describe import Leg, describe
+from tradeassistd.engine.language.expression import Expression, Other
+from tradeassistd.engine.language.kinds import ExpressionError, check
+from tradeassistd.engine.language.walk import walk
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.walk import walk
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.rules.grammar import parse
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.engine.judged import Judged
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.leaves import ABOVE, BELOW, NO_SIDE, SidedLeaf
-from tradeassistd.engine.symbols import BARS_MOVED, DAY_TURNED, SECOND_TURNED
+from tradeassistd.engine.conditions.leaves import ABOVE, BELOW, NO_SIDE, SidedLeaf
+from tradeassistd.engine.symbol.symbols import BARS_MOVED, DAY_TURNED, SECOND_TURNED
 from tradeassistd.market.tick import Field
 
 MINUTE_US = 60 * US_PER_S

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.market import Market
-from tradeassistd.engine.compile import Compiler
-from tradeassistd.engine.expression import Attribute, Compare, Expression, Name, Number
-from tradeassistd.engine.functions import PRICE, RATIO, VOLUME, Unit
-from tradeassistd.engine.leaves import Leaf
+from tradeassistd.engine.conditions.compile import Compiler
+from tradeassistd.engine.conditions.leaves import Leaf
+from tradeassistd.engine.conditions.values import natural
+from tradeassistd.engine.language.expression import Attribute, Compare, Expression, Name, Number
+from tradeassistd.engine.language.functions import PRICE, RATIO, VOLUME, Unit
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
-from tradeassistd.engine.values import natural
+from tradeassistd.engine.symbol.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.tick import Field
 from tradeassistd.rules.grammar import parse

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from tests.engine.judged import Judged
 from tests.engine.market import MONDAY_RTH_US
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.counting import Count, Streak
-from tradeassistd.engine.functions import Value
-from tradeassistd.engine.kleene import Outcome
-from tradeassistd.engine.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
+from tradeassistd.engine.conditions.counting import Count, Streak
+from tradeassistd.engine.conditions.kleene import Outcome
+from tradeassistd.engine.language.functions import Value
+from tradeassistd.engine.symbol.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.tick import Field
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.engine.day_model import STEPS, Life, Plain, at, step
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.symbols import DAY_TURNED
+from tradeassistd.engine.symbol.symbols import DAY_TURNED
 
 STARTS = st.sampled_from(["16 08:00", "16 09:30", "16 10:00", "16 17:30", "16 17:59:59.9", "20 15:00"])
 SYMBOLS = st.sampled_from(["SPY", "/ES"])

@@ -12,11 +12,11 @@ from msgspec.structs import asdict
 
 from tests.engine.market import MONDAY_RTH_US, Market
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.describe import Leg, Standing, describe
+from tradeassistd.engine.describing.describe import Leg, Standing, describe
 from tradeassistd.engine.engine import Engine
-from tradeassistd.engine.functions import FUNCTIONS, Function
+from tradeassistd.engine.language.functions import FUNCTIONS, Function
 from tradeassistd.engine.rule import Evaluate, Rule, RuleSet
-from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.transition import Kind
 from tradeassistd.market.price import price_from_text
 from tradeassistd.rules.grammar import parse

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.market import MONDAY_RTH_US, Market
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.describe import Leg, Standing, describe
+from tradeassistd.engine.describing.describe import Leg, Standing, describe
 from tradeassistd.engine.rule import Level, Move, Rule
 from tradeassistd.market.active import ActiveWindow
 from tradeassistd.rules.grammar import parse

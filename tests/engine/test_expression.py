@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     Arithmetic,
     Attribute,
     Call,
@@ -24,7 +24,7 @@ from tradeassistd.engine.expression import (
     Other,
     render,
 )
-from tradeassistd.engine.walk import parts
+from tradeassistd.engine.language.walk import parts
 from tradeassistd.rules.grammar import parse
 
 PRICE, ONE = Name("price"), Number(Fraction(1))

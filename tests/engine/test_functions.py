@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tradeassistd.engine.functions import (
+from tradeassistd.engine.language.functions import (
     BAR_FIELDS,
     BY_TIME,
     DAY_VALUES,
@@ -17,7 +17,7 @@ from tradeassistd.engine.functions import (
     Arg,
     Function,
 )
-from tradeassistd.engine.kinds import EVENT, check, unit_of
+from tradeassistd.engine.language.kinds import EVENT, check, unit_of
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import SESSION_WORDS
 from tradeassistd.rules.grammar import parse

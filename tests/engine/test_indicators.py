@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeassistd.engine.functions import FUNCTIONS, Value
-from tradeassistd.engine.indicators import INDICATORS, Indicator, Track
-from tradeassistd.engine.recursive import MacdLines
-from tradeassistd.engine.relative_volume import SlotVolume
-from tradeassistd.engine.rounding import exact, nearest, on_grid, root_on_grid
-from tradeassistd.engine.spread import Bands
+from tradeassistd.engine.bars.indicators import INDICATORS, Indicator, Track
+from tradeassistd.engine.bars.recursive import MacdLines
+from tradeassistd.engine.bars.relative_volume import SlotVolume
+from tradeassistd.engine.bars.rounding import exact, nearest, on_grid, root_on_grid
+from tradeassistd.engine.bars.spread import Bands
+from tradeassistd.engine.language.functions import FUNCTIONS, Value
 from tradeassistd.market.bar import Bar
 
 TOLERANCE = Fraction(1, 10**9)

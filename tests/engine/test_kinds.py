@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tradeassistd.engine.expression import Attribute, Call, Compare, Expression, Index, Name, Number, Other
-from tradeassistd.engine.functions import NUMBER, PRICE, RATIO, SECONDS, VOLUME, Unit
-from tradeassistd.engine.kinds import (
+from tradeassistd.engine.language.expression import Attribute, Call, Compare, Expression, Index, Name, Number, Other
+from tradeassistd.engine.language.functions import NUMBER, PRICE, RATIO, SECONDS, VOLUME, Unit
+from tradeassistd.engine.language.kinds import (
     ExpressionError,
     bar_arguments,
     check,

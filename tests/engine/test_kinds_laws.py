@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     CROSS_OPS,
     RANGE_OPS,
     REACHES,
@@ -29,8 +29,8 @@ from tradeassistd.engine.expression import (
     Other,
     render,
 )
-from tradeassistd.engine.functions import BAR_FIELDS, BY_TIME, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES, Arg
-from tradeassistd.engine.kinds import EVENT, STATE, ExpressionError, check, reads_day, unit_of
+from tradeassistd.engine.language.functions import BAR_FIELDS, BY_TIME, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES, Arg
+from tradeassistd.engine.language.kinds import EVENT, STATE, ExpressionError, check, reads_day, unit_of
 from tradeassistd.market.bar import INTERVALS_S
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import SESSION_WORDS

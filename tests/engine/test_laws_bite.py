@@ -67,9 +67,9 @@ def copy_package(folder: Path) -> Path:
 
 def bite(whole: Path, folder: Path, broken: Break) -> Verdict:
     """Break a copy of `whole` and ask the law; a text that cannot be found is said in pytest's stead."""
-    module = broken.file if "/" in broken.file else f"engine/{broken.file}"
     shutil.copytree(whole / "tradeassistd", folder / "tradeassistd")
-    file = folder / "tradeassistd" / f"{module}.py"
+    room, _, module = broken.file.rpartition("/")
+    (file,) = (folder / "tradeassistd" / (room or "engine")).rglob(f"{module}.py")
     text = file.read_text("utf-8")
     if text.count(broken.old) != 1:
         return Verdict(-1, f"{module}.py holds {text.count(broken.old)} times:\n{broken.old}\nWrite the break anew.")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.engine.judged import Judged
-from tradeassistd.engine.leaves import ABOVE, BELOW, NO_SIDE
-from tradeassistd.engine.reach import Reaches
+from tradeassistd.engine.conditions.leaves import ABOVE, BELOW, NO_SIDE
+from tradeassistd.engine.conditions.reach import Reaches
 from tradeassistd.engine.rule import Move
 
 

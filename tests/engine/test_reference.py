@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.recorded import recorded
-from tradeassistd.engine.functions import Value
-from tradeassistd.engine.indicators import INDICATORS, Output
+from tradeassistd.engine.bars.indicators import INDICATORS, Output
+from tradeassistd.engine.language.functions import Value
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.price import PRICE_SCALE, price_from_text
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.market import Market, bars, crosses, price_is
-from tradeassistd.engine.expression import Compare, Cross, Name
+from tradeassistd.engine.language.expression import Compare, Cross, Name
 from tradeassistd.engine.rule import Evaluate, Rule
 from tradeassistd.engine.transition import Kind, State
 

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from tests.engine.judged import Judged
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.functions import NUMBER
-from tradeassistd.engine.kleene import Outcome
-from tradeassistd.engine.leaves import Leaf
-from tradeassistd.engine.sequence import Seq
+from tradeassistd.engine.conditions.kleene import Outcome
+from tradeassistd.engine.conditions.leaves import Leaf
+from tradeassistd.engine.conditions.sequence import Seq
+from tradeassistd.engine.language.functions import NUMBER
 
 UP_THEN_DOWN = "seq(price crosses_above 100, price crosses_below 95, within=60s)"
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.series import BAR_GRACE_US, BarSeries
+from tradeassistd.engine.bars.series import BAR_GRACE_US, BarSeries
 from tradeassistd.market.bar import INTERVALS_S, Bar
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import EVER, window_at

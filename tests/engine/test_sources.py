@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.engine.judged import Judged
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.functions import NUMBER, PRICE, RATIO, Unit
-from tradeassistd.engine.symbols import BARS_MOVED, DAY_TURNED, FACTS_MOVED, SECOND_TURNED
-from tradeassistd.engine.values import natural
+from tradeassistd.engine.conditions.values import natural
+from tradeassistd.engine.language.functions import NUMBER, PRICE, RATIO, Unit
+from tradeassistd.engine.symbol.symbols import BARS_MOVED, DAY_TURNED, FACTS_MOVED, SECOND_TURNED
 from tradeassistd.market.tick import Field
 from tradeassistd.rules.grammar import parse
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.engine.test_series import MINUTE_US, OPEN_US, Trades, at
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.functions import Value
-from tradeassistd.engine.indicators import Track
-from tradeassistd.engine.series import BAR_GRACE_US
-from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.bars.indicators import Track
+from tradeassistd.engine.bars.series import BAR_GRACE_US
+from tradeassistd.engine.language.functions import Value
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import next_open
 from tradeassistd.market.tick import Field, Tick

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.engine.day_model import Life, at
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.extremes import TickExtreme
-from tradeassistd.engine.windows import LookBack
+from tradeassistd.engine.symbol.extremes import TickExtreme
+from tradeassistd.engine.symbol.windows import LookBack
 from tradeassistd.market.session import Window, trading_window_at
 
 T0 = 1_700_000_000 * US_PER_S

@@ -28,7 +28,7 @@ from tradeassistd.api.models import (
 from tradeassistd.api.rule_documents import rule_document, state_document
 from tradeassistd.base.instant import US_PER_MS, iso
 from tradeassistd.engine import rule as engine_rule
-from tradeassistd.engine.describe import Leg, Standing, describe
+from tradeassistd.engine.describing.describe import Leg, Standing, describe
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.machine import Machine
 from tradeassistd.store import queries

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from tradeassistd.api.documents import instant
-from tradeassistd.engine.expression import digits_text, render
+from tradeassistd.engine.language.expression import digits_text, render
 from tradeassistd.engine.rule import Evaluate, Fire, Move, Rule, Setup
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.market.active import ActiveWindow

@@ -18,7 +18,7 @@ from tradeassistd.engine.machine import Machine
 from tradeassistd.engine.rolls import Roll, has_absolute_price
 from tradeassistd.engine.roster import Roster
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.engine.symbols import BARS_MOVED, FACTS_MOVED, SymbolState
+from tradeassistd.engine.symbol.symbols import BARS_MOVED, FACTS_MOVED, SymbolState
 from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.instrument import instrument_of

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tradeassistd.engine.leaves import Leaf
+from tradeassistd.engine.conditions.leaves import Leaf
+from tradeassistd.engine.conditions.values import natural
 from tradeassistd.engine.texts import Texts, Words, time_text
 from tradeassistd.engine.transition import Operand, Transition
-from tradeassistd.engine.values import natural
 
 
 class Evidence(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.market.session import ALWAYS, EVER, Window, bar_bounds, series_session, trading_day
 

@@ -9,15 +9,12 @@ from msgspec.structs import replace
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine import counts
-from tradeassistd.engine.compile import Compiler
-from tradeassistd.engine.counting import Count
+from tradeassistd.engine.compiled import Compiled
+from tradeassistd.engine.conditions.kleene import Outcome
 from tradeassistd.engine.evidence import Evidence, gather, worded
 from tradeassistd.engine.gates import AT_LOAD, HIGHER_LEVEL, LOG, MODE, Gates
-from tradeassistd.engine.kinds import EVENT, check
-from tradeassistd.engine.kleene import Outcome
-from tradeassistd.engine.leaves import Leaf
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.texts import Texts
 from tradeassistd.engine.transition import Kind, RuleState, State, Transition
 from tradeassistd.market.active import active_window_at
@@ -38,20 +35,21 @@ class Ladder:
     level: int = 0
 
 
-class Machine:
+class Machine(Compiled):
     """The state machine of one (rule, symbol, level). Times are event times; nothing here knows another clock."""
 
     def __init__(
         self, rule: Rule, symbol: str, level: int, order: int, ladder: Ladder, state_of: Callable[[str], SymbolState]
     ) -> None:
-        self.rule, self.symbol, self.order, self.ladder = rule, symbol, order, ladder
+        super().__init__(rule, symbol, level, state_of)
+        self.order, self.ladder = order, ladder
         self.due_us = 0
         """When the clock next has something to say to it; 0 when never."""
         self.dirty = False
         """The stored state is behind."""
         self.closes_us = 0
         """End of the session it was last judged in: at the first event past it, it is judged whatever changed."""
-        self._own = state_of(symbol)
+        self._gates = Gates(rule, self._own)
         self._window: Window | None = None
         self._cut = False
         self._holds = False
@@ -61,46 +59,13 @@ class Machine:
         self._day_end_us = 0
         self._evidence: Evidence | None = None
         """What a firing last held by: when it is told later, the values may be unknown."""
-        self._compile(state_of, level)
         self.state = RuleState(rule.id, symbol, level, rule.fingerprint(symbol, level))
-        self._attach()
+        self._attach(self.state)
         self.due_us = int(rule.evaluate.at_minute is not None or rule.expires_us > 0)  # the first event works it out
-
-    def _compile(self, state_of: Callable[[str], SymbolState], level: int) -> None:
-        rule, instrument, written = self.rule, self._own.instrument, self.rule.level(level)
-        self.when = rule.resolved(written.when, self.symbol)
-        """The condition, with the symbol's values in it."""
-        self.clear_when = None if written.clear_when is None else rule.resolved(written.clear_when, self.symbol)
-        when = Compiler(instrument, state_of, rearm=rule.rearm, stale_after_s=rule.stale_after_s)
-        clear = Compiler(instrument, state_of, rearm=rule.rearm, stale_after_s=rule.stale_after_s)
-        self._condition = when.condition(self.when)
-        self._clear = None if self.clear_when is None else clear.condition(self.clear_when)
-        self._leaves = tuple(when.leaves)
-        self._is_event = check(self.when, instrument) == EVENT
-        self._reads_day = when.reads_day
-        # What ends it is looked at as well while it does not fire: its crossings must know their sides by then.
-        self._steps = (*when.steps, *clear.steps)
-        self._sided = (*when.sided, *clear.sided)
-        self._gates = Gates(rule, self._own)
-        self._texts = Texts(rule, instrument, state_of)
-        self.streaks = (*when.streaks, *clear.streaks)
-        self.counts = tuple(step for step in self._sided if isinstance(step, Count))
-        self.tracks = (*when.tracks, *clear.tracks, *self._texts.tracks)
-        """What it reads of bars, and of what is watched tick by tick: a reload drops what nobody reads."""
-        self.watched = (*when.watched, *clear.watched, *self._texts.watched)
-        self.reads = dict(when.reads)
-        """Per symbol the changes after which it must be judged."""
-        for symbol, bits in clear.reads.items():
-            self.reads[symbol] = self.reads.get(symbol, 0) | bits
 
     @property
     def key(self) -> tuple[str, str, int]:
         return (self.rule.id, self.symbol, self.state.level)
-
-    @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        """The comparisons of the condition, in written order."""
-        return self._leaves
 
     @property
     def severity(self) -> str:
@@ -127,7 +92,7 @@ class Machine:
         if state.fingerprint != self.state.fingerprint or len(state.sides) != len(self.state.sides):
             return False
         self.state = replace(state, rule_id=self.rule.id, sides=list(state.sides))  # the event keeps its own
-        self._attach()
+        self._attach(self.state)
         if self._reads_day and state.judged_us:
             trading = trading_window_at(self._own.instrument, state.judged_us)
             self._day_end_us = trading.close_us if trading else 0
@@ -458,20 +423,11 @@ class Machine:
         )  # fmt: skip
         return worded(made, self._texts, self.severity) if made.is_alert else made
 
-    def _attach(self) -> None:
-        """Give each leaf with a memory its place in the stored state."""
-        if not self.state.sides:
-            self.state.sides = [0] * sum(leaf.width for leaf in self._sided)
-        first = 0
-        for leaf in self._sided:
-            leaf.attach(self.state.sides, first)
-            first += leaf.width
-
     def _rebuilt(self, rule: Rule, state_of: Callable[[str], SymbolState]) -> Machine:
         """The same state under a condition compiled anew: what a leaf remembers beside its sides begins anew."""
         new = Machine(rule, self.symbol, self.state.level, self.order, self.ladder, state_of)
         new.state = replace(self.state, rule_id=rule.id, sides=list(self.state.sides))
-        new._attach()
+        new._attach(new.state)
         if self._cut:
             new.cut()
         if rule.session == self.rule.session and rule.active == self.rule.active:

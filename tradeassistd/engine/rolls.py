@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     Arithmetic,
     Attribute,
     Call,
@@ -21,7 +21,7 @@ from tradeassistd.engine.expression import (
     Number,
     Other,
 )
-from tradeassistd.engine.functions import DAY_VALUES
+from tradeassistd.engine.language.functions import DAY_VALUES
 
 _LEVELS = frozenset(
     {

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
-from tradeassistd.engine.counting import Streak
+from tradeassistd.engine.conditions.counting import Streak
 from tradeassistd.engine.machine import RULE_CHANGED, RULE_REMOVED, Ladder, Machine
 from tradeassistd.engine.rule import Rule, RuleSet
-from tradeassistd.engine.symbols import SECOND_TURNED, SymbolState
+from tradeassistd.engine.symbol.symbols import SECOND_TURNED, SymbolState
 from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.session import series_session
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tradeassistd.engine.expression import Expression
+from tradeassistd.engine.language.expression import Expression
 
 WORDS = ("rule", "symbol", "severity", "level", "value", "since", "event_time", "late", "reason")
 """Names of the alert itself that a template may write."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.compile import Compiler
-from tradeassistd.engine.expression import Expression
-from tradeassistd.engine.functions import Unit
-from tradeassistd.engine.indicators import Track
+from tradeassistd.engine.bars.indicators import Track
+from tradeassistd.engine.conditions.compile import Compiler
+from tradeassistd.engine.conditions.values import ValueOf, natural
+from tradeassistd.engine.language.expression import Expression
+from tradeassistd.engine.language.functions import Unit
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.template import Slot, Template
-from tradeassistd.engine.values import ValueOf, natural
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import NEW_YORK
 

@@ -223,8 +223,8 @@ BREAKS = (
           "        for name, hint in misfits.items():\n", "        for name, hint in [*misfits.items()][1:]:\n",
           "test_what_only_states_have_is_an_error_on_an_event_and_skipped_when_inherited"),
     Break("`repeat` is an error on an event that inherits it", "rules/rule_reading",
-          "fields.pop(name, None) is not None and getattr(own, name) is not None",
-          "fields.pop(name, None) is not None",
+          "            if getattr(own, name) is not None:\n                key",
+          "            if True:\n                key",
           "test_what_only_states_have_is_an_error_on_an_event_and_skipped_when_inherited"),
     Break("one true part is enough for `all`", "kleene",
           "kleene_all(one.live for one in outcomes), kleene_all(one.full", "kleene_any(one.live for one in outcomes), "

@@ -60,7 +60,7 @@ BREAKS = (
     Break("a rule on day values fires on through the night", "machine",
           "        if 0 < self._day_end_us <= now_us:\n            yield from self._end(now_us, SESSION_END)\n", "",
           "test_a_rule_on_day_values_ends_with_the_day_and_any_other_freezes"),
-    Break("every rule ends with the day", "machine",
+    Break("every rule ends with the day", "compiled",
           "        self._reads_day = when.reads_day\n", "        self._reads_day = True\n",
           "test_a_rule_on_day_values_ends_with_the_day_and_any_other_freezes"),
     Break("`at` does not wait for its time", "machine",

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.engine.market import Market
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.kleene import Outcome
-from tradeassistd.engine.leaves import Leaf
+from tradeassistd.engine.conditions.kleene import Outcome
+from tradeassistd.engine.conditions.leaves import Leaf
 from tradeassistd.engine.rule import Rule
 from tradeassistd.rules.grammar import parse
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.engine.laws.samples import LEVEL, PRICES, rises_and_falls, run
 from tests.rules.rule_texts import load
 from tests.rules.rule_texts import rule as read_rule
-from tradeassistd.engine.expression import Combine, Expression, Not
-from tradeassistd.engine.kinds import EVENT, STATE, ExpressionError, check
+from tradeassistd.engine.language.expression import Combine, Expression, Not
+from tradeassistd.engine.language.kinds import EVENT, STATE, ExpressionError, check
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.transition import Kind, State
 from tradeassistd.market.instrument import instrument_of

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.engine.laws.samples import FEW_PRICES, LEVEL, PRICES, changes, outcome_of, rises_and_falls, rule, run, sides
 from tests.engine.market import Market
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.kleene import Negation, Outcome, kleene_all, kleene_any
+from tradeassistd.engine.conditions.kleene import Negation, Outcome, kleene_all, kleene_any
 
 TRUTHS = st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=6)
 SYMBOLS_OR_NONE = st.tuples(st.sampled_from(["QQQ", "$VIX"]), st.sampled_from([True, False, None]))

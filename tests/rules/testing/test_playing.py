@@ -115,7 +115,7 @@ def test_sizes_make_volume_and_begin_again(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_raises_fails_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tradeassistd.engine.leaves import Comparison
+    from tradeassistd.engine.conditions.leaves import Comparison
 
     def broken(self: Comparison, now_us: int) -> None:
         raise ZeroDivisionError("broken on purpose")

@@ -18,7 +18,7 @@ from tradeassistd.cli.view.source import Age, Fresh, Pace
 from tradeassistd.cli.view.tally import Tally
 from tradeassistd.engine.events import Facts
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.symbols import ARCHIVE_INTERVAL
+from tradeassistd.engine.symbol.symbols import ARCHIVE_INTERVAL
 from tradeassistd.market.session import ALWAYS
 from tradeassistd.market.tick import Tick
 from tradeassistd.store import queries

@@ -1,0 +1,1 @@
+"""Bars from trades, and the indicators that run on them."""

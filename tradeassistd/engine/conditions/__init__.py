@@ -1,0 +1,1 @@
+"""Conditions that move: from a checked tree to leaves that look, remember and combine."""

@@ -1,0 +1,1 @@
+"""How a rule stands, in words: values, distances, and why something is unknown."""

@@ -1,0 +1,1 @@
+"""What an expression is: its tree, the table of functions, kinds, units and arguments."""

@@ -1,0 +1,55 @@
+"""How a call must look before its arguments are: known, with all its arguments, none too many."""
+
+from __future__ import annotations
+
+from tradeassistd.engine.language.arguments import ExpressionError, duration_s, function_of, unknown
+from tradeassistd.engine.language.expression import Call, Expression, Number, render
+from tradeassistd.engine.language.functions import DAY_VALUES, FLAGS, QUOTES, Function
+from tradeassistd.engine.language.units import NAMES, signature
+
+
+def unknown_function(node: Call) -> ExpressionError:
+    """The error for a call of what is no function."""
+    if node.name in QUOTES or node.name in FLAGS:
+        return ExpressionError(f"`{node.name}` takes no arguments", node.at, hint=f"write {node.name}")
+    if node.name in DAY_VALUES:
+        return ExpressionError(f"`{node.name}` takes no arguments", node.at,
+                               hint=f"write {node.name}.{' or .'.join(DAY_VALUES[node.name])}")  # fmt: skip
+    return unknown("function", node.name, NAMES, node.at)
+
+
+def wrong_number(function: Function, node: Call, given: int) -> ExpressionError:
+    """The error for a call with too few or too many arguments."""
+    due = len(function.args)
+    if not due:
+        return ExpressionError(f"{node.name} takes nothing but a session word", node.at, hint=f"write {node.name}()")
+    arguments = f"{due} or more arguments" if function.many else f"{due} argument{'' if due == 1 else 's'}"
+    missing = "there are no default arguments: " if given < due else ""
+    return ExpressionError(f"{node.name} takes {arguments}, not {given}", node.at,
+                           hint=f"{missing}write {signature(node.name)}")  # fmt: skip
+
+
+def check_keywords(function: Function, node: Call) -> None:
+    """Raise ExpressionError for a key=value argument that is unknown, missing or no duration."""
+    for key, value in node.keywords:
+        if key not in function.keywords:
+            near = next((f"write {known}={render(value)}" for known in function.keywords), "")
+            raise ExpressionError(f"{node.name} takes no argument {key!r}", value.at, hint=near)
+        duration_s(value)
+    for key in function.keywords.keys() - {written for written, _ in node.keywords}:
+        last = node.args[-1] if node.args else node
+        if isinstance(last, Number):
+            raise ExpressionError(f"{key}= is missing", last.at, hint=f"write {key}={render(last)}")
+        raise ExpressionError(f"{key}= is missing", node.at, hint=f"write {function.signature}, e.g. {key}=15m")
+
+
+def has_parts(node: Expression) -> bool:
+    """Whether it is a call of a function with several lines."""
+    function = function_of(node) if isinstance(node, Call) else None
+    return function is not None and bool(function.parts)
+
+
+def parts_text(function: Function) -> str:
+    """How its lines are written: `.line, .signal or .hist`."""
+    *firsts, last = (f".{part}" for part in function.parts)
+    return f"{', '.join(firsts)} or {last}"

@@ -1,0 +1,381 @@
+"""What the engine knows of one symbol right now: its quote, day values, bar series, and windows on ticks."""
+
+from __future__ import annotations
+
+from collections import deque
+from fractions import Fraction
+
+from tradeassistd.base.instant import US_PER_MS, US_PER_S
+from tradeassistd.engine.bars.indicators import Track, exact
+from tradeassistd.engine.bars.series import BarSeries
+from tradeassistd.engine.events import Facts
+from tradeassistd.engine.language.functions import Value
+from tradeassistd.engine.symbol.day import DayValues
+from tradeassistd.engine.symbol.extremes import TickExtreme
+from tradeassistd.engine.symbol.opening_range import OpeningRange
+from tradeassistd.engine.symbol.vwap import Vwap
+from tradeassistd.engine.symbol.watch import AHEAD_MAX_US, Anchored, Sessions, Watch
+from tradeassistd.engine.symbol.windows import LookBack
+from tradeassistd.market.bar import Bar
+from tradeassistd.market.instrument import Instrument
+from tradeassistd.market.session import ALWAYS, Window, series_session, session_words, trading_window_at
+from tradeassistd.market.tick import Field, Tick
+
+ARCHIVE_INTERVAL = "1m"
+"""Every symbol's one-minute bars over all its trades are made and kept, whether or not a rule asks."""
+RECENT_BARS_MAX = 3_000
+"""One-minute bars kept per symbol (about two days) to warm up what a reload asks for."""
+LOOK_BACK_KEPT_S = 1800
+"""The price is looked back on this far whether or not a rule asks, so that a reloaded rule need not wait."""
+BARS_MOVED = 1 << 16
+"""Beside market.tick.Field: a bar series of the symbol closed a bar."""
+SECOND_TURNED = 1 << 17
+"""A whole second passed, which moves look-backs."""
+FACTS_MOVED = 1 << 18
+"""Schwab's slow values of the symbol's day moved."""
+DAY_TURNED = 1 << 19
+"""A session that a day value, vwap or opening range belongs to began or ended, or an opening range was over."""
+HALTED = "Halted"
+_MINUTE_US = 60 * US_PER_S
+_NONE: dict[tuple[int, int], TickExtreme] = {}
+
+
+class SymbolState:
+    """Live values of one symbol. Every value is None (unknown) while its feed is not live."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.now_us = 0
+        self.tick: Tick | None = None
+        self.archive = BarSeries(instrument, ARCHIVE_INTERVAL, ALWAYS)
+        self.series: dict[tuple[str, str], BarSeries] = {(ARCHIVE_INTERVAL, ALWAYS): self.archive}
+        self._recent: deque[Bar] = deque(maxlen=RECENT_BARS_MAX)
+        self._past_bars: dict[tuple[str, str], tuple[tuple[int, int, int], list[Bar]]] = {}
+        self._watch = Watch()
+        self._sessions = Sessions(instrument)
+        self._day = DayValues(instrument, self._watch, self._sessions)
+        self._status = self._contract = ""
+        self._opening_ranges: dict[tuple[str, int], OpeningRange] = {}
+        self._vwaps: dict[str, Vwap] = {}
+        self._extremes: dict[str, dict[tuple[int, int], TickExtreme]] = {}
+        self._look_backs: dict[str, LookBack] = {}
+        self.look_back("price", LOOK_BACK_KEPT_S)
+        self._window: Window | None = None
+        self._closed_until_us = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether the feed tells of the symbol now."""
+        return self._watch.live
+
+    @property
+    def row_us(self) -> int:
+        """Event time of the last row, 0 before the first."""
+        return self._watch.row_us
+
+    @property
+    def contract(self) -> str:
+        """The contract a futures root stands for, empty until Schwab has said."""
+        return self._contract
+
+    def stale(self, now_us: int, after_us: int) -> bool:
+        """Whether the symbol has had no row for that long (never had one: it has)."""
+        return not self.row_us or now_us - self.row_us >= after_us
+
+    def bar_series(self, interval: str, session: str = "") -> BarSeries:
+        """The series of that interval over `session`, by default the instrument's own; shared by all who ask.
+
+        A new one is warm: it is made from the one-minute bars since the last cut.
+        """
+        key = (interval, session or series_session(self.instrument))
+        if key not in self.series:
+            self.series[key], _ = self._from_recent(*key)
+        return self.series[key]
+
+    def track(
+        self, series: BarSeries, field: str, function: str, counts: tuple[int | Fraction, ...], bars_back: int
+    ) -> Track:
+        """The values of a bar field or indicator, `bars_back` bars deep, warm as far as the recent bars reach."""
+        is_new = not series.has(field, function, counts)
+        track = series.track(field, function, counts)
+        if track.reach_back(bars_back) or is_new:
+            track.warm(self._closed_by(series))
+        return track
+
+    def retain(self, used: set[Track], series: set[tuple[str, str]]) -> None:
+        """After a reload: drop the series and tracks that no rule reads any more."""
+        self._past_bars.clear()
+        for key, one in list(self.series.items()):
+            if not one.retain(used) and key not in series and one is not self.archive:
+                del self.series[key]
+
+    def _closed_by(self, series: BarSeries) -> list[Bar]:
+        """The bars that `series` has closed, as far as the recent ones reach; made once for all tracks of a reload."""
+        key, stamp = (series.interval, series.session), (self.now_us, series.closed_count, len(self._recent))
+        known, bars = self._past_bars.get(key, (None, []))
+        if known != stamp:
+            # A bar whose grace has just ended may still wait in the series for the next turn of the clock.
+            bars = [bar for bar in self._from_recent(*key)[1] if bar.end_us <= series.closed_until_us]
+            self._past_bars[key] = stamp, bars
+        return bars
+
+    def _from_recent(self, interval: str, session: str) -> tuple[BarSeries, list[Bar]]:
+        """A series as it would be had it been there since the last cut, and the bars it has closed."""
+        series = BarSeries(self.instrument, interval, session)
+        series.begin_like(self.archive)
+        forming = self.archive.forming
+        minutes = (*self._recent, forming) if forming else self._recent
+        closed = [*map(series.merge, minutes), series.close_by_clock(self.now_us)]
+        return series, [bar for bar in closed if bar is not None]
+
+    def look_back(self, quote: str, seconds: int) -> LookBack:
+        """The look-back on `quote`, reaching at least `seconds`; shared by all who ask."""
+        look_back = self._look_backs.get(quote)
+        if look_back is None:
+            look_back = self._look_backs[quote] = LookBack()
+            if self.live:
+                look_back.record(self.now_us, self._doubled(quote))
+        look_back.reach_back(seconds)
+        return look_back
+
+    def extreme(self, quote: str, seconds: int, sign: int) -> TickExtreme:
+        """`highest(quote, seconds)` (sign 1) or `lowest` (-1) over ticks, from the first time it is asked for."""
+        of_quote = self._extremes.setdefault(quote, {})
+        extreme = of_quote.get((seconds, sign))
+        if extreme is None:
+            extreme = of_quote[seconds, sign] = TickExtreme(seconds, sign, self.look_back(quote, seconds))
+            if self.live:
+                extreme.record(self.now_us, self._doubled(quote))
+        return extreme
+
+    def vwap(self, session: str = "") -> Vwap:
+        """The average price of that session, by default the instrument's own. Raises ValueError for a word it lacks."""
+        word = session or series_session(self.instrument)
+        if word not in self._vwaps:
+            vwap = self._vwaps[word] = Vwap(self._sessions.span(word, self.now_us), self._watch)
+            vwap.span.join(vwap)
+        return self._vwaps[word]
+
+    def opening_range(self, seconds: int, session: str = "rth") -> OpeningRange:
+        """The first seconds of that session. Raises ValueError for a word the instrument lacks."""
+        key = (session, seconds)
+        if key not in self._opening_ranges:
+            span = self._sessions.span(session, self.now_us)
+            self._opening_ranges[key] = OpeningRange(span, self._watch, seconds)
+            span.join(self._opening_ranges[key])
+        return self._opening_ranges[key]
+
+    def retain_watched(self, used: set[object]) -> None:
+        """After a reload: drop the extremes, vwaps and opening ranges that no rule reads any more."""
+        for quote, extremes in self._extremes.items():
+            self._extremes[quote] = {key: one for key, one in extremes.items() if one in used}
+        dropped: set[Anchored] = {one for one in self._vwaps.values() if one not in used}
+        dropped.update(one for one in self._opening_ranges.values() if one not in used)
+        self._vwaps = {key: one for key, one in self._vwaps.items() if one not in dropped}
+        self._opening_ranges = {key: one for key, one in self._opening_ranges.items() if one not in dropped}
+        for one in dropped:
+            one.span.members.remove(one)
+
+    def day_value(self, scope: str, part: str, before: bool = False) -> Value | None:
+        """`part` (open high low close volume) of a scope: day, prev_day, rth, prev_rth, overnight, prev_week or year.
+
+        `before`: a high or low as it was before the last row. Raises ValueError for what there is not.
+        """
+        return self._day.value(scope, part, before=before)
+
+    def anchor(self, scope: str) -> int:
+        """When (UTC microseconds) the session began that the values of a scope belong to, 0 while there is none.
+
+        A scope of `day_value`, "opening_range" (of rth), "vwap" (of the own session), or a session word.
+        """
+        match scope:
+            case "opening_range":
+                scope = "rth"
+            case "vwap":
+                scope = series_session(self.instrument)
+        if scope in session_words(self.instrument):
+            return self._sessions.span(scope, self.now_us).open_us
+        return self._day.anchor(scope)
+
+    def flag(self, name: str) -> bool | None:
+        """`halted`, None while the feed is not live or Schwab has not said. Raises ValueError for another name."""
+        if name != "halted":
+            raise ValueError(f"there is no flag {name!r}")
+        return self._status == HALTED if self.live and self._status else None
+
+    def value(self, quote: str) -> Value | None:
+        """The present value of a quote name (engine.language.functions.QUOTES)."""
+        tick = self.tick
+        if tick is None or not self._watch.live:
+            return self._day.settle if quote == "settle" else None  # of the past: known without a feed
+        match quote:
+            case "price":
+                return tick.last
+            case "bid":
+                return tick.bid
+            case "ask":
+                return tick.ask
+            case "mark":
+                return _mark(tick)
+            case "settle":
+                return self._day.settle
+            case "age":
+                return exact(self.now_us - self.row_us, US_PER_S)
+            case "minutes_to_close":
+                span = self._day.day.span
+                return None if span.over else exact((span.close_us - self.now_us // US_PER_S * US_PER_S), _MINUTE_US)
+            case "net_change" | "net_pct":
+                return self._net(tick.last, relative=quote == "net_pct")
+        if tick.bid is None or tick.ask is None:
+            return None
+        match quote:
+            case "mid":
+                return exact(tick.bid + tick.ask, 2)
+            case "spread":
+                return tick.ask - tick.bid
+            case "spread_pct":
+                total = tick.bid + tick.ask
+                return exact(2 * (tick.ask - tick.bid), total) if total else None
+        raise ValueError(f"there is no quote value {quote!r}")
+
+    def _net(self, price: int | None, *, relative: bool) -> Value | None:
+        close = self._day.prev_close
+        if price is None or close is None:
+            return None
+        if relative:
+            return exact(price - close, close) if close else None
+        return price - close
+
+    def _doubled(self, quote: str) -> int | None:
+        # Doubling keeps `mid` whole; pct_change is a ratio, and `change` halves it again.
+        value = self.value(quote)
+        return None if value is None else int(value * 2)
+
+    def close_bars(self, tick: Tick) -> list[Bar]:
+        """Close the bars whose end a trade has passed."""
+        if tick.size is None:
+            return []
+        at_us = exchange_us(tick)
+        return self._keep([bar for series in self.series.values() if (bar := series.close_before(at_us))])
+
+    def close_bars_by_clock(self, now_us: int) -> list[Bar]:
+        """Close the bars that the clock has left behind."""
+        return self._keep([bar for series in self.series.values() if (bar := series.close_by_clock(now_us))])
+
+    def apply(self, tick: Tick) -> int:
+        """Take one tick whole; call `turn` and `close_bars` first. Gives what moved beside the tick's fields."""
+        moved = False
+        self.tick = tick
+        watch = self._watch
+        watch.row_us = tick.event_us
+        if not watch.live:
+            self._begin(tick)
+        if tick.size is not None and tick.last is not None:
+            at_us = exchange_us(tick)
+            for series in self.series.values():
+                series.add(at_us, tick.last, tick.size)
+            moved = self._trade(at_us, tick.last, tick)
+        elif tick.changed & Field.IMAGE and tick.volume and tick.trade_ms is not None:
+            for series in self.series.values():
+                series.missed_until(tick.trade_ms * US_PER_MS)
+        for quote, look_back in self._look_backs.items():
+            value = self._doubled(quote)
+            look_back.record(watch.row_us, value)
+            for extreme in self._extremes.get(quote, _NONE).values():
+                extreme.record(watch.row_us, value)
+        return DAY_TURNED if moved else 0
+
+    def take_facts(self, facts: Facts) -> bool:
+        """Take Schwab's slow values; call `turn` first. Whether a futures root now stands for another contract.
+
+        Then nothing that was seen of the old one means anything: windows and day values start over.
+        """
+        rolled = bool(self._contract and facts.contract and facts.contract != self._contract)
+        if rolled:
+            self.forget_look_backs()
+            self._day.forget()
+            self._sessions.forget()
+            self._recent.clear()
+            for series in self.series.values():
+                series.cut(facts.event_us)
+            if self.live:
+                self._watch.begin(self._watch.live_row_us, facts.event_us)
+        self._contract = facts.contract or self._contract
+        self._status = facts.status
+        self._day.take_facts(facts)
+        return rolled
+
+    def turn(self, now_us: int) -> int:
+        """Market time has reached `now_us`; gives DAY_TURNED when a session of day values began or ended, else 0.
+
+        A new session also begins with nothing to look back on.
+        """
+        self.now_us = now_us
+        window = self._window
+        if window is None:
+            if now_us >= self._closed_until_us:
+                self._enter(now_us)
+        elif not window.open_us <= now_us < window.close_us:
+            self._enter(now_us)
+        return DAY_TURNED if self._sessions.turn(now_us) else 0
+
+    def cut(self, from_us: int, until_us: int) -> None:
+        """A gap: nothing is known until the next image, and no window reaches across it.
+
+        Looking back at one instant is no window: a value held before the gap is still what was held then.
+        """
+        self._day.cut()
+        self._watch.cut()
+        self._recent.clear()
+        for look_back in self._look_backs.values():
+            look_back.lose(from_us)
+        self._forget_extremes()
+        for series in self.series.values():
+            series.cut(until_us)
+
+    def forget_look_backs(self) -> None:
+        for look_back in self._look_backs.values():
+            look_back.clear()
+        self._forget_extremes()
+
+    def _forget_extremes(self) -> None:
+        for extremes in self._extremes.values():
+            for extreme in extremes.values():
+                extreme.clear()
+
+    def _begin(self, tick: Tick) -> None:
+        """The first row after a start or gap: what it reports was traded while nobody watched."""
+        at_us = exchange_us(tick)
+        self._watch.begin(tick.event_us, at_us - 1 if tick.is_trade else at_us)
+        if tick.trade_ms is not None and not tick.is_trade:
+            self._day.image(at_us, tick.last, tick.volume)
+
+    def _trade(self, at_us: int, price: int, tick: Tick) -> bool:
+        """A trade, by exchange time; whether something turned or became known by it."""
+        moved = tick.event_us < at_us <= tick.event_us + AHEAD_MAX_US and self._sessions.turn(at_us)
+        self._watch.saw(at_us)
+        self._day.trade(price)
+        return self._sessions.trade(at_us, price, tick.size or 0, tick.volume) or moved
+
+    def _enter(self, now_us: int) -> None:
+        """Another trading session, or none: looked for each minute while there is none, for they open on the minute."""
+        before, self._window = self._window, trading_window_at(self.instrument, now_us)
+        self._closed_until_us = now_us // _MINUTE_US * _MINUTE_US + _MINUTE_US
+        if self._window != before:
+            self.forget_look_backs()
+
+    def _keep(self, closed: list[Bar]) -> list[Bar]:
+        self._recent.extend(bar for bar in closed if (bar.interval, bar.session) == (ARCHIVE_INTERVAL, ALWAYS))
+        return closed
+
+
+def exchange_us(tick: Tick) -> int:
+    """When a trade happened at the exchange, UTC microseconds; its event time where Schwab sent none."""
+    return tick.event_us if tick.trade_ms is None else tick.trade_ms * US_PER_MS
+
+
+def _mark(tick: Tick) -> int | None:
+    """The last trade held within bid and ask; the last trade alone without a quote."""
+    if tick.last is None or tick.bid is None or tick.ask is None:
+        return tick.last
+    return min(max(tick.last, tick.bid), tick.ask)
