@@ -1,0 +1,1 @@
+"""JSON Schemas of the files in rules.d/, for editors: completion, words on hover, and what is wrong while one types."""
