@@ -26,7 +26,7 @@ bench: .venv/.dev
 pictures: .venv/.run
 	$(BIN)/python docs/pictures.py
 
-# Makes the tables of the rule language in README.md and docs/rules.md anew.
+# Makes the tables of the rule language in README.md and docs/rules.md, and the schemas for editors, anew.
 reference: .venv/.run
 	$(BIN)/python -m docs.make_reference
 

@@ -1,7 +1,8 @@
 """Makes the tables of the rule language in README.md and docs/rules.md: `make reference`. A test holds them to it.
 
 A table stands between `<!-- NAME: made by make reference -->` and `<!-- end of NAME -->`; all other text is written by
-hand. Meanings come from the pydantic fields and the function table, hours from the calendar in use.
+hand. Meanings come from the pydantic fields, the function table and the table of lints, hours from the calendar in use.
+The JSON Schemas for editors, docs/*.schema.json, are made too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from docs.translations import THINKORSWIM, TRADINGVIEW, Translation
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.functions import (
+from tradeassistd.engine.language.functions import (
     BAR_FIELDS,
     BY_TIME,
     DAY_VALUES,
@@ -38,10 +39,14 @@ from tradeassistd.market.session import (
     trading_window_at,
     window_at,
 )
+from tradeassistd.rules.lint import LINTS
 from tradeassistd.rules.model import NEVER_DEFAULTS, RuleModel
+from tradeassistd.rules.schema.documents import KINDS, schema_text
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = (ROOT / "README.md", ROOT / "docs" / "rules.md")
+SCHEMAS = {ROOT / "docs" / f"{kind}.schema.json": kind for kind in KINDS}
+"""The JSON Schema of each kind of file, for editors."""
 
 
 class Key(NamedTuple):
@@ -134,9 +139,11 @@ def filled(text: str) -> str:
 
 
 def main() -> None:
-    """Write both files anew."""
+    """Write both files and the schemas anew."""
     for file in FILES:
         file.write_text(filled(file.read_text("utf-8")), "utf-8")
+    for file, kind in SCHEMAS.items():
+        file.write_text(schema_text(kind), "utf-8")
 
 
 def _fields() -> Iterator[str]:
@@ -250,6 +257,12 @@ def _window_of(symbol: str, word: str, day: date) -> Window | None:
             return window if closes == day else None
 
 
+def _lints() -> Iterator[str]:
+    yield from _head("code", "says", "example", "severity")
+    for code, lint in LINTS.items():
+        yield _row(_code(code), lint.doc, lint.example and _code(lint.example), lint.severity)
+
+
 def _head(*names: str) -> Iterator[str]:
     yield _row(*names)
     yield "|" + "---|" * len(names)
@@ -280,6 +293,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "thinkorswim": _thinkorswim,
     "hours": _hours,
     "other days": _other_days,
+    "lints": _lints,
 }
 
 if __name__ == "__main__":

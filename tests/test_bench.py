@@ -41,6 +41,13 @@ def test_the_cheap_parts_fill_the_table(tmp_path: Path) -> None:
     assert {(bool(goal), met) for *_, goal, met in rows} == {(True, "not judged"), (False, "")}
 
 
+def test_checking_rules_is_measured_against_a_goal_in_cpu_seconds() -> None:
+    done = bench("--quick", "check")
+    assert done.returncode == 0, done.stderr
+    found = [(part, what, goal) for part, what, _, goal, _ in cells(done.stdout)]
+    assert found == [("check", f"rules check, CPU for {count} rules", "≤ 1 s") for count in (1, 500)]
+
+
 def test_an_unknown_part_is_a_usage_error() -> None:
     done = bench("speed")
     assert done.returncode == 2

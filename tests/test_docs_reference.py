@@ -11,10 +11,10 @@ import pytest
 from docs.make_reference import BY_TIME_EXAMPLES, EXAMPLES, FILES, KEYS, ROOT, TABLES, filled
 from docs.translations import THINKORSWIM, TRADINGVIEW, Translation
 from tradeassistd.engine import gates, machine
-from tradeassistd.engine.arguments import function_of
-from tradeassistd.engine.expression import CROSS_OPS, RANGE_OPS, REACHES, Call
-from tradeassistd.engine.functions import BAR_FIELDS, BY_TIME, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
-from tradeassistd.engine.kinds import check, unit_of
+from tradeassistd.engine.language.arguments import function_of
+from tradeassistd.engine.language.expression import CROSS_OPS, RANGE_OPS, REACHES, Call
+from tradeassistd.engine.language.functions import BAR_FIELDS, BY_TIME, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
+from tradeassistd.engine.language.kinds import check, unit_of
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.template import WORDS
 from tradeassistd.market.bar import INTERVALS_S

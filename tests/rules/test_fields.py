@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.rules.rule_texts import load, rule, warnings
-from tradeassistd.engine.expression import render
+from tradeassistd.engine.language.expression import render
 from tradeassistd.engine.rule import Evaluate, Fire, Level, Move, Rule
 from tradeassistd.market.active import ActiveWindow
 from tradeassistd.rules.grammar import parse

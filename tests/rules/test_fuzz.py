@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tests.rules.test_rules_md import EXAMPLES
 from tradeassistd.base.yaml12 import Node, Problem, Problems, compose
 from tradeassistd.base.yaml12.compose import FAST, PURE, Loader
-from tradeassistd.engine.expression import render
+from tradeassistd.engine.language.expression import render
 from tradeassistd.rules.grammar import parse
+from tradeassistd.rules.lint import LINTS
 from tradeassistd.rules.load import load_texts
 
 DATA = Path(__file__).parents[1] / "data" / "rules"
@@ -43,8 +44,11 @@ def mutated(draw: st.DrawFn) -> str:
 
 
 def check(text: str) -> None:
-    loaded = load_texts({"es.yaml": text, "_watchlists.yaml": LISTS})
+    texts = {"es.yaml": text, "_watchlists.yaml": LISTS}
+    loaded = load_texts(texts, lint=True, channels=frozenset())
     assert loaded.problems or not loaded.rejected
+    assert loaded.rule_set == load_texts(texts).rule_set
+    assert all(problem.code in LINTS and problem.place.line >= 1 for problem in loaded.warnings)
     lines = text.removeprefix("\ufeff").split("\n")
     for problem in loaded.problems:
         assert problem.place.file == "rules.d/es.yaml"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     CROSS_OPS,
     RANGE_OPS,
     REACHES,
@@ -30,8 +30,8 @@ from tradeassistd.engine.expression import (
     Other,
     render,
 )
-from tradeassistd.engine.kinds import ExpressionError
-from tradeassistd.engine.walk import parts
+from tradeassistd.engine.language.kinds import ExpressionError
+from tradeassistd.engine.language.walk import parts
 from tradeassistd.rules.grammar import DEPTH_MAX, LENGTH_MAX, depth, parse
 
 PRICE, BID = Name("price"), Name("bid")

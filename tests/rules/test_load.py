@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tradeassistd.base.errors import ConfigError
-from tradeassistd.engine.expression import render
+from tradeassistd.engine.language.expression import render
 from tradeassistd.engine.rule import DEFAULT_COOLDOWN_S, Evaluate, Rule
 from tradeassistd.rules.grammar import parse
 from tradeassistd.rules.load import FILE_MAX_BYTES, Loaded, git_commit, load_directory, load_texts

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from tests.rules.rule_texts import load, rule, warnings
 from tests.rules.test_grammar import trees
 from tradeassistd.base.yaml12 import Place, Scalar
-from tradeassistd.engine.expression import Expression, Name, Number, render
-from tradeassistd.engine.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
-from tradeassistd.engine.kinds import ExpressionError
+from tradeassistd.engine.language.expression import Expression, Name, Number, render
+from tradeassistd.engine.language.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
+from tradeassistd.engine.language.kinds import ExpressionError
+from tradeassistd.engine.language.walk import walk
 from tradeassistd.engine.template import WORDS, Slot
-from tradeassistd.engine.walk import walk
 from tradeassistd.market.session import SESSION_WORDS
 from tradeassistd.rules.grammar import parse
 from tradeassistd.rules.names import Let, Origins, Scope, name_problem
@@ -145,7 +145,7 @@ def with_names(tree: Expression) -> st.SearchStrategy[Expression]:
 
 
 def _renamed(tree: Expression, names: dict[str, str]) -> str:
-    from tradeassistd.engine.expression import substitute
+    from tradeassistd.engine.language.expression import substitute
 
     return render(substitute(tree, {old: Name(new) for old, new in names.items()}))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.rules.rule_texts import load
-from tradeassistd.engine.expression import Expression, render
+from tradeassistd.engine.language.expression import Expression, render
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.template import Slot
 from tradeassistd.rules.grammar import parse

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tradeassistd.engine.expression import Call, Cross, Expression, InRange, Name, Number, Other
+from tradeassistd.engine.language.expression import Call, Cross, Expression, InRange, Name, Number, Other
+from tradeassistd.engine.language.walk import parts
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.walk import parts
 from tradeassistd.rules.load import load_directory
 
 LOADED = load_directory(Path(__file__).parents[2] / "rules.d")

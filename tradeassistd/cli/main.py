@@ -114,18 +114,25 @@ def ack(
 @rules_app.command("check")
 def rules_check(
     directory: Annotated[Path | None, typer.Argument(help="Rules directory; default: that of the settings.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    output: Annotated[str, typer.Option("--format", help="text, json, or github: annotations of a pull request.")] = "",
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """All errors of all rule files. Exit code 1 when there are any."""
-    from tradeassistd.cli.rules import check
+    """All errors and warnings of all rule files. Exit code 1 when there is an error; with --strict, or a warning."""
+    from tradeassistd.cli.rules import FORMATS, check
 
-    if directory is None:
+    output = output or ("json" if as_json else "text")
+    if output not in FORMATS or (as_json and output != "json"):
+        raise typer.BadParameter(f"write one of {', '.join(FORMATS)}", param_hint="--format")
+    channels: frozenset[str] | None = None
+    if directory is None or config is not None:
         from tradeassistd.base.config import load_settings
 
-        directory = load_settings(config).rules.dir
+        settings = load_settings(config)
+        directory, channels = directory or settings.rules.dir, frozenset(settings.channels)
     assert directory is not None  # load_settings completes it
-    raise typer.Exit(check(directory, as_json=as_json))
+    raise typer.Exit(check(directory, output=output, strict=strict, channels=channels))
 
 
 @rules_app.command("test")
@@ -147,6 +154,16 @@ def rules_test(
         assert directory is not None  # load_settings completes it
         paths = [directory / "tests"]
     raise typer.Exit(run(paths, junit=junit, coverage=coverage))
+
+
+@rules_app.command("schema")
+def rules_schema(
+    kind: Annotated[str, typer.Option("--for", help="Which files: rules, defaults, watchlists or tests.")] = "rules",
+) -> None:
+    """The JSON Schema of rule files, with which editors complete keys and mark mistakes."""
+    from tradeassistd.cli.rules_schema import show
+
+    raise typer.Exit(show(kind))
 
 
 @rules_app.command("list")

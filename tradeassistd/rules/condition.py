@@ -6,12 +6,12 @@ from collections.abc import Callable
 from collections.abc import Sequence as Many
 
 from tradeassistd.base.yaml12 import Mapping, Node, Place, Problem, Scalar, Sequence, did_you_mean, path_text
-from tradeassistd.engine.expression import Combine, Expression, Not
-from tradeassistd.engine.kinds import EVENT, ExpressionError, check
+from tradeassistd.engine.language.expression import Combine, Expression, Not
+from tradeassistd.engine.language.kinds import EVENT, ExpressionError, check
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.rules.grammar import DEPTH_MAX, depth, parse
 from tradeassistd.rules.lets import flow_hint
-from tradeassistd.rules.names import Location, Scope
+from tradeassistd.rules.names import Location, Scope, Source
 
 ITEMS_MAX = 64
 _COMBINES = {"all": Combine.AND, "any": Combine.OR}
@@ -66,7 +66,10 @@ class _Reader:
         except ExpressionError as error:
             self._note(ExpressionError(error.message, error.at, hint=flow_hint(scalar, error)), location, place)
             return None
-        return None if tree is None else self._checked(tree, location, place)
+        if tree is None:
+            return None
+        self._scope.sources[id(tree)] = Source(tree, scalar, location)
+        return self._checked(tree, location, place)
 
     def _map(self, mapping: Mapping, location: Location) -> tuple[Expression, str] | None:
         for key, _ in mapping.items:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tradeassistd.base.yaml12 import Mapping, Node, Place, Problem, Sequence, ValueProblem, did_you_mean, plain
 from tradeassistd.base.yaml12 import path_text as path_of
-from tradeassistd.engine.expression import Expression
-from tradeassistd.engine.kinds import EVENT
+from tradeassistd.engine.language.expression import Expression
+from tradeassistd.engine.language.kinds import EVENT
 from tradeassistd.engine.rule import SEVERITIES, Level
 from tradeassistd.rules.condition import read_condition
 from tradeassistd.rules.fields import word

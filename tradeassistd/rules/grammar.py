@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedToken, v_args
 
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     DURATION_SUFFIXES,
     SUFFIX_FACTORS,
     Arithmetic,
@@ -32,7 +32,7 @@ from tradeassistd.engine.expression import (
     Number,
     Other,
 )
-from tradeassistd.engine.kinds import ExpressionError
+from tradeassistd.engine.language.kinds import ExpressionError
 from tradeassistd.rules.hints import character_hint, number_hint, token_error
 from tradeassistd.rules.symbols import symbol_problem
 from tradeassistd.rules.trees import depth

@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from lark import Token
 
-from tradeassistd.engine.expression import CROSS_OPS, RANGE_OPS, REACHES, SUFFIX_FACTORS
-from tradeassistd.engine.kinds import ExpressionError
+from tradeassistd.base.yaml12 import did_you_mean
+from tradeassistd.engine.language.expression import CROSS_OPS, RANGE_OPS, REACHES, SUFFIX_FACTORS
+from tradeassistd.engine.language.kinds import ExpressionError
 
 _SIGNS = {
     "≥": ">=", "≤": "<=", "≠": "!=", "＞": ">", "＜": "<", "＝": "==", "×": "*", "·": "*", "÷": "/", "−": "-", "–": "-",
@@ -115,6 +116,8 @@ def _word_error(text: str, token: Token, last: str, at: int) -> ExpressionError:
             return ExpressionError(f"{word!r} cannot stand here", where, hint=_WORDS[word])
         if word.lower() in ("and", "or", "not") and not word.islower():
             return ExpressionError(f"{word!r} cannot stand here", where, hint=f"write {word.lower()}")
+        if word.isidentifier() and (meant := did_you_mean(word, (*CROSS_OPS, *RANGE_OPS, REACHES))):
+            return ExpressionError(f"{word!r} cannot stand here", where, hint=meant)
     if text[:at].count("(") > text[:at].count(")"):
         message = f"a comma or an operator is missing before {str(token)!r}"
         return ExpressionError(message, at, hint=f"write {last}, {token}")

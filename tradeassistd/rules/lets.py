@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tradeassistd.base.yaml12 import Mapping, Node, Problem, Scalar, did_you_mean, path_text
-from tradeassistd.engine.expression import Expression
-from tradeassistd.engine.kinds import ExpressionError
-from tradeassistd.engine.walk import walk
+from tradeassistd.engine.language.expression import Expression
+from tradeassistd.engine.language.kinds import ExpressionError
+from tradeassistd.engine.language.walk import walk
 from tradeassistd.rules.names import Let, Location, Origins, Scope, is_number, name_problem, undefined_uses
 
 NAMES_MAX = 200
@@ -65,7 +65,19 @@ def unused(scope: Scope, node: Node | None, location: Location) -> Iterator[Prob
     """A warning for each name of a `let` map that nothing uses."""
     for key, _ in node.items if isinstance(node, Mapping) else ():
         if key.text in scope.lets and key.text not in scope.used:
-            yield _problem(key, (*location, key.text), f"nothing uses {key.text!r}", "remove it")
+            yield Problem(key.place, path_text((*location, key.text)), f"nothing uses {key.text!r}", "remove it",
+                          "unused-name")  # fmt: skip
+
+
+def unused_values(scope: Scope, node: Node | None, location: Location) -> Iterator[Problem]:
+    """A warning for each name of a `values` map that nothing uses, at the first symbol that has it."""
+    told: set[str] = set()
+    for symbol, names in node.items if isinstance(node, Mapping) else ():
+        for key, _ in names.items if isinstance(names, Mapping) else ():
+            if key.text in scope.value_names and key.text not in scope.used_values | told:
+                told.add(key.text)
+                path = path_text((*location, symbol.text, key.text))
+                yield Problem(key.place, path, f"nothing uses {key.text!r}", "remove it", "unused-name")
 
 
 def _read_let(

@@ -11,6 +11,7 @@ from pathlib import Path
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.yaml12 import Place, Problem, Problems, decode
 from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.rules.lint_rules import Directory
 from tradeassistd.rules.rule_file import FileRules, read_defaults_file, read_rule_file
 from tradeassistd.rules.rule_reading import Shared
 from tradeassistd.rules.watchlists import WATCHLISTS, read_watchlists_file
@@ -47,13 +48,16 @@ class Found:
     unreadable: tuple[str, ...] = ()
 
 
-def load_directory(path: Path, *, now_us: int = 0) -> Loaded:
+def load_directory(
+    path: Path, *, now_us: int = 0, lint: bool = False, channels: frozenset[str] | None = None
+) -> Loaded:
     """Load every `*.yaml` of a directory (not below it), each read once. Raises ConfigError without a directory.
 
-    `now_us` is market time, to warn of rules that have expired; 0: nothing is said of that.
+    `now_us` is market time, to warn of rules that have expired; 0: nothing is said of that. `lint` warns of everything
+    in rules.lint, also of channels that are not among `channels`.
     """
     found = read_directory(path)
-    loaded = load_texts(found.texts, prefix=found.prefix, now_us=now_us)
+    loaded = load_texts(found.texts, prefix=found.prefix, now_us=now_us, lint=lint, channels=channels)
     return Loaded(
         loaded.rule_set,
         tuple(sorted([*found.problems, *loaded.problems])),
@@ -74,9 +78,8 @@ def read_directory(path: Path) -> Found:
         if not name.endswith(".yaml"):
             if name.lower().endswith((".yml", ".yaml")):
                 better = f"{name.rpartition('.')[0]}.yaml"
-                warnings.append(
-                    Problem(start, "", "is ignored: its name does not end in .yaml", f"rename it to {better}")
-                )
+                message = "is ignored: its name does not end in .yaml"
+                warnings.append(Problem(start, "", message, f"rename it to {better}", "ignored-file"))
             continue
         try:
             texts[name] = decode(_read(path / name, start), start.file)
@@ -92,16 +95,20 @@ def load_texts(
     prefix: str = "rules.d/",
     live: Mapping[str, str] | None = None,
     now_us: int = 0,
+    lint: bool = False,
+    channels: frozenset[str] | None = None,
 ) -> Loaded:
     """Load files by their texts (name in the rules directory -> text); `prefix` comes before the names in places.
 
     Of two files with one id the one that stands so in `live`, the texts in force, wins; else the first by name.
     """
     loading, known = _Loading(prefix), live or {}
-    shared = loading.shared(texts, now_us)
+    shared = replace(loading.shared(texts, now_us), lint=lint, channels=channels)
     for name in sorted(texts, key=lambda name: (known.get(name) != texts[name], name)):
         if name not in SHARED:
             loading.rule_file(name, texts[name], shared)
+    if lint:
+        loading.lint()
     return loading.loaded()
 
 
@@ -124,6 +131,7 @@ class _Loading:
         self._prefix = prefix
         self._rules: dict[str, tuple[Rule, ...]] = {}
         self._ids: dict[str, Place] = {}
+        self._directory = Directory()
         self._texts: dict[str, str] = {}
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
@@ -140,7 +148,7 @@ class _Loading:
             except Problems as error:
                 self._reject(DEFAULTS, error)
                 message = "no rule gets these defaults until the file is mended"
-                self._warnings.append(Problem(self._start(DEFAULTS), "", message))
+                self._warnings.append(Problem(self._start(DEFAULTS), "", message, code="no-defaults"))
         if WATCHLISTS in texts:
             try:
                 lists = read_watchlists_file(WATCHLISTS, texts[WATCHLISTS], self._prefix)
@@ -161,16 +169,24 @@ class _Loading:
             self._reject(name, error)
             return
         self._ids.update({rule_id: place for rule_id, (place, _) in found.ids.items()})
+        self._directory.places.update(found.ids)
+        self._directory.was.update(found.was)
         self._rules[name] = found.rules
         self._warnings += found.warnings
         self._texts[name] = text
 
+    def lint(self) -> None:
+        """Warn of what is wrong between rules."""
+        self._warnings += self._directory.problems(self._in_order())
+
     def loaded(self) -> Loaded:
-        in_order = tuple(rule for _, rules in sorted(self._rules.items()) for rule in rules)
-        rule_set = RuleSet(in_order, _hash(self._texts), tuple(sorted(self._texts.items())))
+        rule_set = RuleSet(self._in_order(), _hash(self._texts), tuple(sorted(self._texts.items())))
         return Loaded(
             rule_set, tuple(sorted(self._problems)), tuple(sorted(self._warnings)), tuple(sorted(self._rejected))
         )
+
+    def _in_order(self) -> tuple[Rule, ...]:
+        return tuple(rule for _, rules in sorted(self._rules.items()) for rule in rules)
 
     def _check_ids(self, found: FileRules) -> None:
         """Of two files with one id the later one loses, whole."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from tradeassistd.base.yaml12 import Place, Scalar
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     CROSS_OPS,
     RANGE_OPS,
     REACHES,
@@ -28,10 +28,10 @@ from tradeassistd.engine.expression import (
     render,
     substitute,
 )
-from tradeassistd.engine.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
-from tradeassistd.engine.kinds import ExpressionError
+from tradeassistd.engine.language.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
+from tradeassistd.engine.language.kinds import ExpressionError
+from tradeassistd.engine.language.walk import walk
 from tradeassistd.engine.template import WORDS
-from tradeassistd.engine.walk import walk
 from tradeassistd.market.session import SESSION_WORDS
 from tradeassistd.rules.grammar import DEPTH_MAX, LENGTH_MAX, depth, parse
 from tradeassistd.rules.trees import mapped, shifted
@@ -82,6 +82,20 @@ class Let:
     key: Scalar
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A tree and the text it was read from."""
+
+    tree: Expression
+    scalar: Scalar
+    location: Location
+
+    def place(self, node: Expression, origins: Origins) -> tuple[Place, Location]:
+        """Where the first character of a part of the tree stands, which may be in the text of a name it uses."""
+        at = min(part.at for part in walk(node))
+        return origins.find(at) or (self.scalar.place_at(at), self.location)
+
+
 @dataclass(slots=True)
 class Scope:
     """The names that a text may use beside the built-in ones."""
@@ -96,6 +110,10 @@ class Scope:
     """Per symbol."""
     value_names: set[str] = field(default_factory=set)
     """All names of `values`, of whatever symbol."""
+    used_values: set[str] = field(default_factory=set)
+    """Names of `values` that something uses."""
+    sources: dict[int, Source] = field(default_factory=dict)
+    """By the id of a tree the text it was read from: offsets alone do not say which item of an `all` is meant."""
     lacking: dict[tuple[str, str], None] = field(default_factory=dict)
     """(symbol, name) of values that were used and are not there, in the order of use."""
 
@@ -122,6 +140,7 @@ class Scope:
         """The tree with the symbol's values; None when it lacks one, which is noted."""
         own = self.values.get(symbol, {})
         names = {node.name: None for node in walk(tree) if isinstance(node, Name)}
+        self.used_values |= names.keys() & self.value_names
         missing = [name for name in names if name not in own and name in self.value_names]
         self.lacking.update(dict.fromkeys((symbol, name) for name in missing))
         return None if missing else mapped(substitute(tree, own), _lifted) if own else tree

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradeassistd.engine.expression import Call, Compare, Cross, Expression, Name, render
-from tradeassistd.engine.functions import BAR_FIELDS
-from tradeassistd.engine.walk import walk
+from tradeassistd.engine.language.expression import Call, Compare, Cross, Expression, Name, render
+from tradeassistd.engine.language.functions import BAR_FIELDS
+from tradeassistd.engine.language.walk import walk
 
 _ABOVE, _BELOW = frozenset({">", "crosses_above"}), frozenset({"<", "crosses_below"})
 # No part of a bar is past the bar's own high or low; and nothing is past itself.

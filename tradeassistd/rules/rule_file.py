@@ -22,6 +22,8 @@ class FileRules:
     warnings: tuple[Problem, ...]
     ids: dict[str, tuple[Place, str]]
     """Where each id is written: its place and its path."""
+    was: dict[str, tuple[Place, str]]
+    """By id where its `was` is written."""
 
 
 def read_rule_file(name: str, text: str, prefix: str, shared: Shared) -> FileRules:
@@ -48,7 +50,7 @@ def read_rule_file(name: str, text: str, prefix: str, shared: Shared) -> FileRul
         rules += [rule] if rule is not None else []
     if problems:
         raise Problems(dict.fromkeys(problems))  # a file's own names and defaults are read by many of its rules
-    return FileRules(tuple(rules), (*warnings, *unused(scope, let, ("let",))), ids)
+    return FileRules(tuple(rules), (*warnings, *unused(scope, let, ("let",))), ids, _was(node))
 
 
 def read_defaults_file(name: str, text: str, prefix: str) -> tuple[RuleFields, Node]:
@@ -76,6 +78,15 @@ def _texts_of(node: Node) -> list[Problem]:
 def _entries(node: Node) -> tuple[Node, ...]:
     rules = node.get("rules") if isinstance(node, Mapping) else None
     return rules.items if isinstance(rules, Sequence) else ()
+
+
+def _was(node: Node) -> dict[str, tuple[Place, str]]:
+    found: dict[str, tuple[Place, str]] = {}
+    for number, entry in enumerate(_entries(node)):
+        rule_id, was = (entry.get("id"), entry.get("was")) if isinstance(entry, Mapping) else (None, None)
+        if isinstance(rule_id, Scalar) and was is not None:
+            found[rule_id.text] = (was.place, path_text(("rules", number, "was")))
+    return found
 
 
 def _note_id(ids: dict[str, tuple[Place, str]], number: int, rule: Mapping) -> list[Problem]:

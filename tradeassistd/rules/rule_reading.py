@@ -14,7 +14,8 @@ from tradeassistd.market.instrument import InstrumentClass, instrument_of
 from tradeassistd.market.session import session_words
 from tradeassistd.rules.conditions import Conditions, read_conditions
 from tradeassistd.rules.fields import is_watchlist
-from tradeassistd.rules.lets import read_lets, read_values, unused
+from tradeassistd.rules.lets import read_lets, read_values, unused, unused_values
+from tradeassistd.rules.lint_rules import Written, condition_problems, rule_notes
 from tradeassistd.rules.model import READ_FROM_NODES, RuleFields, RuleFile, RuleModel
 from tradeassistd.rules.names import Location, Scope
 from tradeassistd.rules.never import never_true
@@ -39,6 +40,10 @@ class Shared:
     """None while their file is broken."""
     now_us: int = 0
     """Market time of loading, for what has expired; 0: unknown."""
+    lint: bool = False
+    """Warn also of what only a person who asks wants to know (lint.py)."""
+    channels: frozenset[str] | None = None
+    """The channels of the settings; None: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class RuleReading:
         self._at: Location = ("rules", number)
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self._templates: list[tuple[str, Location, Template]] = []
 
     def rule(self) -> Rule | None:
         """The rule, or None when it (or the file's model) has a problem."""
@@ -80,8 +86,19 @@ class RuleReading:
         fields = self._fields(own, self._file.model, conditions)
         if conditions is None or self.problems:
             return None
-        self._flag_never_true(conditions)
-        return self._built(own, fields, conditions, scope, title, message, setup)
+        rule = self._built(own, fields, conditions, scope, title, message, setup)
+        if self._file.shared.lint:
+            self._lint(rule, own, scope)
+        else:
+            self._flag_never_true(conditions)
+        return rule
+
+    def _lint(self, rule: Rule, own: RuleModel, scope: Scope) -> None:
+        self.warnings += condition_problems(rule, scope)
+        written = Written(self._at, frozenset(key.text for key, _ in self._node.items), tuple(self._templates))
+        for where, note in rule_notes(rule, written, self._file.shared.channels):
+            self._warn(where, note.message, note.hint, code=note.code)
+        self.warnings += unused_values(scope, self._node.get("values"), (*self._at, "values"))
 
     def _built(
         self, own: RuleModel, fields: dict[str, Any], conditions: Conditions, scope: Scope,
@@ -152,7 +169,11 @@ class RuleReading:
         def read(node: Node, location: Location) -> tuple[Template | None, list[Problem]]:
             if not isinstance(node, Scalar):
                 return None, []  # the model says so
-            return read_template(node, location, symbols, scope)
+            template, problems = read_template(node, location, symbols, scope)
+            if template is not None:
+                where = location if location[:2] == self._at else self._at
+                self._templates.append((key, where, template))
+            return template, problems
 
         return self._inherited(key, read)
 
@@ -184,7 +205,7 @@ class RuleReading:
             self._refuse(self._symbol_at(own, number), message, hint)
         for symbol, number in listed.symbols:
             if warning := symbol_warning(symbol):
-                self._warn(self._symbol_at(own, number), warning)
+                self._warn(self._symbol_at(own, number), warning, code="bare-symbol")
 
     def _symbol_at(self, own: RuleModel, number: int) -> Location:
         return (*self._at, "symbols", number) if own.symbols is not None else self._at
@@ -200,7 +221,8 @@ class RuleReading:
                              f"it has {', '.join(words)}")  # fmt: skip
             elif inherited and session == "rth" and instrument.kind is InstrumentClass.FUTURE:
                 message = f"{instrument.symbol} is watched only in session rth, which the rule inherits"
-                self._warn(where, message, "write session: rth in the rule if that is meant, else globex")
+                self._warn(where, message, "write session: rth in the rule if that is meant, else globex",
+                           code="inherited-rth")  # fmt: skip
 
     def _fit_to_events(self, own: RuleModel, fields: dict[str, Any], conditions: Conditions) -> None:
         """What belongs to states: written on an event it is a mistake, inherited it is skipped (rules.md 4.4)."""
@@ -210,28 +232,36 @@ class RuleReading:
         if conditions.is_over_at_once:
             misfits["keep_firing_for"] = misfits["repeat"] = f"{_AT_ONCE}; write clear_when to keep it firing"
         for name, hint in misfits.items():
-            if fields.pop(name, None) is not None and getattr(own, name) is not None:
+            if fields.pop(name, None) is None:
+                continue
+            if getattr(own, name) is not None:
                 key = name.rstrip("_")
                 self._refuse((*self._at, key), f"`{key}` on an event", hint)
+            elif name == "for_" and self._file.shared.lint:
+                self._warn(self._at, "the `for` that the rule inherits is skipped: its condition is an event",
+                           "compare instead of crossing, or write `for` in the rules that need it",
+                           code="inherited-for")  # fmt: skip
         fire = fields.get("fire", Fire())
         if conditions.is_event and fire.mode == "each_bar":
             del fields["fire"]
             if own.fire is not None:
                 self._refuse((*self._at, "fire"), "`each_bar` on an event", f"{_AT_ONCE}; write every, or compare")
         if conditions.is_over_at_once and own.on_clear == "tell":
-            self._warn((*self._at, "on_clear"), "an event has no end to tell of", "write clear_when to give it one")
+            self._warn((*self._at, "on_clear"), "an event has no end to tell of", "write clear_when to give it one",
+                       code="no-end")  # fmt: skip
 
     def _flag_never_true(self, conditions: Conditions) -> None:
         for number, level in enumerate(conditions.levels):
             where = (*self._at, "levels", number, "when") if conditions.is_ladder else (*self._at, "when")
             for message, hint in never_true(level.when):
-                self._warn(where, message, hint)
+                self._warn(where, message, hint, code="never-true")
 
     def _expires_us(self, own: RuleModel, expires: Any, symbols: Many[str]) -> int:
         expires_us: int = expires.instant_us(map(instrument_of, symbols))
         if expires_us <= self._file.shared.now_us:
             where = self._at if own.expires is None else (*self._at, "expires")
-            self._warn(where, "the rule has expired and is not judged", "write a later date, or remove the rule")
+            self._warn(where, "the rule has expired and is not judged", "write a later date, or remove the rule",
+                       code="expired")  # fmt: skip
         return expires_us
 
     def _place(self, location: Location) -> Place:
@@ -240,8 +270,8 @@ class RuleReading:
     def _refuse(self, location: Location, message: str, hint: str) -> None:
         self.problems.append(Problem(self._place(location), path_text(location), message, hint))
 
-    def _warn(self, location: Location, message: str, hint: str = "") -> None:
-        self.warnings.append(Problem(self._place(location), path_text(location), message, hint))
+    def _warn(self, location: Location, message: str, hint: str = "", *, code: str) -> None:
+        self.warnings.append(Problem(self._place(location), path_text(location), message, hint, code))
 
 
 def _written(fields: RuleFields) -> dict[str, Any]:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence as Many
 
 from tradeassistd.base.yaml12 import Mapping, Node, Problem, Scalar, ValueProblem, did_you_mean, path_text, plain
-from tradeassistd.engine.expression import Expression, Name, Number
-from tradeassistd.engine.functions import PRICE, RATIO, Unit
-from tradeassistd.engine.kinds import ExpressionError, unit_of
+from tradeassistd.engine.language.expression import Expression, Name, Number
+from tradeassistd.engine.language.functions import PRICE, RATIO, Unit
+from tradeassistd.engine.language.kinds import ExpressionError, unit_of
+from tradeassistd.engine.language.walk import walk
 from tradeassistd.engine.rule import Setup
 from tradeassistd.engine.template import WORDS, NumberFormat, Slot, Template
-from tradeassistd.engine.walk import walk
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.rules.fields import label
 from tradeassistd.rules.grammar import parse

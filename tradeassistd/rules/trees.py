@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tradeassistd.engine.expression import (
+from tradeassistd.engine.language.expression import (
     Arithmetic,
     Attribute,
     Call,
@@ -21,7 +21,7 @@ from tradeassistd.engine.expression import (
     Number,
     Other,
 )
-from tradeassistd.engine.walk import parts
+from tradeassistd.engine.language.walk import parts
 
 
 def depth(tree: Expression) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tradeassistd.base.errors import ConfigError
 
@@ -29,6 +29,8 @@ class Problem:
     path: str
     message: str
     hint: str = ""
+    code: str = field(default="", compare=False)
+    """A short stable word for the kind of thing it is, where there is one."""
 
     def __str__(self) -> str:
         where = f"{self.place}: {self.path}" if self.path else f"{self.place}"

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
+from tradeassistd.engine.bars.series import BAR_GRACE_US
 from tradeassistd.engine.engine import Engine, Fault
 from tradeassistd.engine.events import Ack, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
 from tradeassistd.engine.rule import Rule, RuleSet
-from tradeassistd.engine.series import BAR_GRACE_US
 from tradeassistd.engine.transition import Transition
 from tradeassistd.market.quote import Change, Quote
 from tradeassistd.rules.testing.inputs import Action, Happening, Row, Step, Told

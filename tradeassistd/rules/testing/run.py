@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tradeassistd.base.errors import ConfigError, TradeAssistError
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.compile import Compiler
+from tradeassistd.engine.conditions.compile import Compiler
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.symbols import SymbolState
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.rules.testing.expect import differences
 from tradeassistd.rules.testing.inputs import end_s, steps

@@ -1,0 +1,162 @@
+"""What there is to warn of in one rule that reads well, and between the rules of a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from tradeassistd.base.yaml12 import Place, Problem, path_text
+from tradeassistd.engine.language.expression import Expression, substitute
+from tradeassistd.engine.rule import Evaluate, Fire, Rule
+from tradeassistd.engine.template import Slot, Template
+from tradeassistd.market.instrument import instrument_of
+from tradeassistd.rules.lint_conditions import ConditionReading
+from tradeassistd.rules.lint_spans import is_positive
+from tradeassistd.rules.lint_times import is_watched_at, is_watched_in
+from tradeassistd.rules.lint_values import Note, holds_live_price, unknown_values
+from tradeassistd.rules.names import Location, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the parts of a rule stand in its file."""
+
+    at: Location
+    """Path of the rule."""
+    own: frozenset[str]
+    """The keys that the rule writes itself; it inherits the others."""
+    texts: tuple[tuple[str, Location, Template], ...] = ()
+    """Templates: key, path of the text (that of the rule when it inherits it), the template."""
+
+    def location(self, key: str, *steps: str | int) -> Location:
+        """The path of a key, or of the rule when it inherits it."""
+        return (*self.at, key, *steps) if key in self.own else self.at
+
+
+Told = tuple[Location, Note]
+
+
+def condition_problems(rule: Rule, scope: Scope) -> Iterator[Problem]:
+    """What is wrong with the conditions of a rule, each at its own text."""
+    seen: set[tuple[Place, str]] = set()
+    for values, symbol in _profiles(rule):
+        for level in rule.levels:
+            for tree in (level.when, level.clear_when):
+                if tree is None:
+                    continue
+                reading = ConditionReading(instrument_of(symbol), rule.session, values, scope.sources)
+                reading.read(tree, None)
+                for source, node, note in reading.findings:
+                    place, location = source.place(node, scope.origins)
+                    if (place, note.code) not in seen:
+                        seen.add((place, note.code))
+                        yield Problem(place, path_text(location), note.message, note.hint, note.code)
+
+
+def rule_notes(rule: Rule, written: Written, channels: frozenset[str] | None) -> Iterator[Told]:
+    """What is wrong with the other keys of a rule; `channels` are those of the settings, None when nobody knows."""
+    yield from _times(rule, written)
+    yield from _noise(rule, written)
+    yield from _texts(rule, written)
+    for number, name in enumerate(rule.notify if channels is not None else ()):
+        if channels is not None and name not in channels:
+            known = f"the settings have {', '.join(sorted(channels))}" if channels else "the settings have none"
+            yield written.location("notify", number), Note("unknown-channel", f"there is no channel {name!r}", known)
+
+
+def _profiles(rule: Rule) -> Iterator[tuple[Mapping[str, Expression], str]]:
+    """One symbol of each kind that conditions read alike, with its values."""
+    seen: set[object] = set()
+    for symbol in rule.symbols:
+        instrument, values = instrument_of(symbol), rule.values.get(symbol, {})
+        kind = (instrument.kind, is_positive(instrument), tuple(values.items()))
+        if kind not in seen:
+            seen.add(kind)
+            yield values, symbol
+
+
+def _times(rule: Rule, written: Written) -> Iterator[Told]:
+    instruments = [instrument_of(symbol) for symbol in rule.symbols]
+    where = f"session {rule.session}" if rule.session else "the hours in which it trades"
+    minute = rule.evaluate.at_minute
+    if minute is not None:
+        outside = [one.symbol for one in instruments if not is_watched_at(one, rule.session, minute)]
+        if outside:
+            message = f"{minute // 60:02}:{minute % 60:02} New York lies outside {where} of {outside[0]}"
+            yield (
+                written.location("evaluate"),
+                Note("outside-session", f"{message}: it is never judged", "write a time within it"),
+            )
+    for number, window in enumerate(rule.active):
+        outside = [one.symbol for one in instruments if not is_watched_in(one, rule.session, window)]
+        if outside:
+            message = f"this time lies outside {where} of {outside[0]}: nothing is watched in it"
+            note = Note("outside-session", message, "write another time, or another session")
+            yield written.location("active", number), note
+
+
+def _noise(rule: Rule, written: Written) -> Iterator[Told]:
+    is_held = rule.rearm or rule.max_per_session or rule.for_s or rule.keep_firing_for_s or rule.fire != Fire()
+    if rule.cooldown_s or is_held or rule.evaluate != Evaluate() or rule.mode != "live":
+        return
+    if any(level.clear_when is None and holds_live_price(level.when) for level in rule.levels):
+        message = "a price that goes to and fro at the level is told each time"
+        note = Note("no-cooldown", message, "write a cooldown, clear_when, for, or rearm: move 8t")
+        yield written.location("cooldown"), note
+
+
+def _texts(rule: Rule, written: Written) -> Iterator[Told]:
+    for _, location, template in written.texts:
+        slots = [part for part in template.parts if isinstance(part, Slot)]
+        if not rule.ladder and any(slot.word == "level" for slot in slots):
+            yield location, Note("unknown-value", "{level} stays empty: the rule has no levels", "leave it out")
+        trees = [slot.expression for slot in slots if slot.expression is not None]
+        yield from ((location, note) for tree in trees for note in _unknown(rule, tree))
+    for name, tree in rule.setup.parts if rule.setup else ():
+        where = written.location("setup", name)
+        yield from ((where, note) for note in _unknown(rule, tree))
+
+
+def _unknown(rule: Rule, tree: Expression) -> Iterator[Note]:
+    found = {
+        note: None
+        for values, symbol in _profiles(rule)
+        for note in unknown_values(substitute(tree, values), instrument_of(symbol))
+    }
+    yield from found
+
+
+@dataclass(slots=True)
+class Directory:
+    """What is wrong between rules: fill it rule by rule, in order."""
+
+    places: dict[str, tuple[Place, str]] = field(default_factory=dict)
+    """By id: where the rule is, and its path."""
+    was: dict[str, tuple[Place, str]] = field(default_factory=dict)
+    """By id: where `was` is written, and its path."""
+
+    def problems(self, rules: tuple[Rule, ...]) -> Iterator[Problem]:
+        """Those of the whole directory."""
+        for rule in rules:
+            if rule.was in self.places and rule.id in self.was:
+                place, path = self.was[rule.id]
+                first = self.places[rule.was][0]
+                yield Problem(place, path, f"{rule.was!r} is still there and keeps its state", f"it is {first}",
+                              "was-in-use")  # fmt: skip
+        yield from self._duplicates(rules)
+
+    def _duplicates(self, rules: tuple[Rule, ...]) -> Iterator[Problem]:
+        first: dict[object, Rule] = {}
+        for rule in rules:
+            twins: dict[str, list[str]] = {}
+            plain = tuple(map(rule.fingerprint, [""] * len(rule.numbers), rule.numbers))
+            kind = (rule.session, rule.active, rule.for_s, rule.mode)
+            for symbol in rule.symbols:
+                own = [rule.fingerprint(symbol, number) for number in rule.numbers] if symbol in rule.values else plain
+                earlier = first.setdefault((symbol, tuple(own), kind), rule)
+                if earlier is not rule:
+                    twins.setdefault(earlier.id, []).append(symbol)
+            for other, symbols in twins.items():
+                place, path = self.places[rule.id]
+                message = f"has the condition of {other} on {', '.join(symbols[:3])}{', …' * (len(symbols) > 3)}"
+                yield Problem(place, path, message, f"it is {self.places[other][0]}", "duplicate")
