@@ -1,15 +1,16 @@
-"""Bars made from the trades of a tick file, each with the event that closed it."""
+"""Bars made from the trades of a symbol, each with the event that closed it."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tests.oracle.events import GRACE_US, US_PER_S, Event, Row
 from tests.oracle.hours import Session
-from tests.oracle.tape import US_PER_S, Event, Kind
+from tests.oracle.seen import Seen, Symbol
 
-GRACE_US = 2 * US_PER_S
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -57,44 +58,71 @@ def slot(session: Session, interval_us: int, at_us: int) -> tuple[int, int] | No
 
 
 class Series:
-    """The bars of one symbol, interval and session: `closings` in order, and the bar still forming at the end."""
+    """The bars of one symbol, interval and session.
 
-    def __init__(self, events: Sequence[Event], interval: str, session: Session) -> None:
+    `closings` in order; `closed_at` are their event indices.
+    """
+
+    def __init__(self, events: Sequence[Event], seen: Symbol, interval: str, session: Session) -> None:
         self._interval_us = seconds(interval) * US_PER_S
         self._session = session
         self._slot = (0, 0)
         self._trades: list[tuple[Fraction, int]] = []  # of the bar that is forming
+        self._closed_until_us = 0
+        self._cuts = 0
         self.closings: list[Closing] = []
+        self._grown: list[int] = []  # events at which the forming bar changed
+        self._forms: list[tuple[tuple[int, int], list[tuple[Fraction, int]], int]] = []  # its trades: how many of which
         for index, event in enumerate(events):
-            self._take(index, event)
-        self.forming = self._bar(None) if self._trades else None
+            self._take(index, event, seen.after[index], seen.symbol)
+        self.closed_at = [closing.index for closing in self.closings]
+        self.closed_set = frozenset(self.closed_at)
 
-    def _take(self, index: int, event: Event) -> None:
-        if event.kind is Kind.CUT:
-            self._trades = []
-        elif event.kind is Kind.CLOCK and event.event_us >= self._slot[1] + GRACE_US:
-            self._close(index, event)
-        elif event.size:
-            if event.exchange_us >= self._slot[1]:
-                self._close(index, event)
-            self._trade(event)
+    @property
+    def forming(self) -> OracleBar | None:
+        """The bar that forms when the events end."""
+        return _bar(self._slot, self._trades, None) if self._trades else None
 
-    def _close(self, index: int, event: Event) -> None:
-        if self._trades:
-            self.closings.append(Closing(index, event.cuts, self._bar(event.event_us)))
-        self._trades = []
+    def forming_at(self, index: int) -> OracleBar | None:
+        """The bar that forms once the event is applied."""
+        found = bisect_right(self._grown, index)
+        if not found:
+            return None
+        bounds, trades, count = self._forms[found - 1]
+        return _bar(bounds, trades[:count], None) if count else None
 
-    def _trade(self, event: Event) -> None:
+    def _take(self, index: int, event: Event, held: Seen, symbol: str) -> None:
+        if self._trades and event.at_us >= self._slot[1] + GRACE_US and not getattr(event, "timeless", False):
+            self._close(index, event.at_us)
+        if held.cuts != self._cuts:
+            self._cuts, self._trades = held.cuts, []
+            self._grow(index)
+        if isinstance(event, Row) and event.symbol == symbol and event.size is not None:
+            if self._trades and event.exchange_us >= self._slot[1]:
+                self._close(index, event.at_us)
+            self._trade(index, event, held)
+
+    def _close(self, index: int, at_us: int) -> None:
+        self.closings.append(Closing(index, self._cuts, _bar(self._slot, self._trades, at_us)))
+        self._trades, self._closed_until_us = [], self._slot[1]
+        self._grow(index)
+
+    def _trade(self, index: int, event: Row, held: Seen) -> None:
         found = slot(self._session, self._interval_us, event.exchange_us)
-        if found is None or found[0] < event.whole_from_us or event.held.price is None:
+        if found is None or found[0] < held.whole_from_us or held.price is None:
             return  # outside the session, or in a bar that a gap has cut
-        if self._trades and found != self._slot:
-            raise AssertionError("a trade of an earlier bar in a file whose times never run backwards")
+        if event.exchange_us < self._closed_until_us or (self._trades and found[0] < self._slot[0]):
+            return  # late: its bar is closed
         self._slot = found
-        self._trades.append((event.held.price, event.size))
+        self._trades.append((held.price, event.size or 0))
+        self._grow(index)
 
-    def _bar(self, closed_us: int | None) -> OracleBar:
-        prices = [price for price, _ in self._trades]
-        volume = sum(size for _, size in self._trades)
-        start_us, end_us = self._slot
-        return OracleBar(start_us, end_us, prices[0], max(prices), min(prices), prices[-1], volume, closed_us)
+    def _grow(self, index: int) -> None:
+        self._grown.append(index)
+        self._forms.append((self._slot, self._trades, len(self._trades)))
+
+
+def _bar(bounds: tuple[int, int], trades: Sequence[tuple[Fraction, int]], closed_us: int | None) -> OracleBar:
+    prices = [price for price, _ in trades]
+    volume = sum(size for _, size in trades)
+    return OracleBar(*bounds, prices[0], max(prices), min(prices), prices[-1], volume, closed_us)

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.oracle.bars import OracleBar, Series
-from tests.oracle.hours import series_session
-from tests.oracle.judge import Judge, OracleAlert, OracleRule
-from tests.oracle.tape import UNKNOWN, Cut, after, events, read_rows
+from tests.oracle.bars import OracleBar
+from tests.oracle.rule import OracleRule
+from tests.oracle.run import Run
+from tests.oracle.tape import UNKNOWN, Cut, after, read_rows, recorded_events
 from tests.oracle.world import World
 
 __all__ = ["OracleAlert", "OracleBar", "OracleLast", "OracleRule", "expected_alerts", "expected_bars", "expected_last"]
+
+
+@dataclass(frozen=True, slots=True)
+class OracleAlert:
+    """An alert the daemon must store.
+
+    `kind` is fired, told or missed. `suppressed` is None for one that is told. `value`: points, shares, or a fraction
+    for percent. `late`: it is the first known result after a cut.
+    """
+
+    rule: str
+    symbol: str
+    event_us: int
+    kind: str
+    suppressed: str | None
+    value: float | None
+    late: bool = False
 
 
 class OracleLast(NamedTuple):
@@ -34,18 +53,30 @@ def expected_alerts(
     `cuts` are (at_us, for_s): the feed is lost at that instant for so long. Raises ValueError for a file, a symbol, a
     rule or cuts that the contract does not cover.
     """
-    world = World(path, symbol, cuts)
-    alerts = [alert for rule in rules for alert in Judge(world, rule).run()]
-    return sorted(alerts, key=lambda alert: alert.event_us)  # stable: rules of one event stay in order
+    world = _world(path, symbol, tuple(cuts), path.stat().st_mtime_ns)
+    here = [replace(rule, symbols=(symbol,)) for rule in rules]
+    order = {rule.id: place for place, rule in enumerate(rules)}
+    alerts = [
+        OracleAlert(one.rule, symbol, one.event_us, one.kind, one.suppressed or None, one.value, one.late)
+        for one in Run(world, here)
+        if one.kind in ("fired", "told", "missed")
+    ]
+    return sorted(alerts, key=lambda alert: (alert.event_us, order[alert.rule]))
 
 
 def expected_bars(
     path: Path, symbol: str, interval: str, session: str | None = None, cuts: Iterable[Cut] = ()
 ) -> list[OracleBar]:
     """Every bar in order; the last one has `closed_us` None when nothing closed it before the file ended."""
-    series = Series(events(read_rows(path), cuts), interval, series_session(symbol, session))
+    series = _world(path, symbol, tuple(cuts), path.stat().st_mtime_ns).series(symbol, interval, session)
     bars = [closing.bar for closing in series.closings]
     return bars if series.forming is None else [*bars, series.forming]
+
+
+@lru_cache(maxsize=2)
+def _world(path: Path, symbol: str, cuts: tuple[Cut, ...], written_ns: int) -> World:
+    """The events of a file; `written_ns` tells two files of one name apart."""
+    return World(recorded_events(read_rows(path), symbol, cuts))
 
 
 def expected_last(path: Path) -> OracleLast:

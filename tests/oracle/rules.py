@@ -13,15 +13,15 @@ from tests.oracle.expression import (
     Either,
     Every,
     Not,
-    PctChange,
     Quote,
     Within,
     bar,
     earlier,
     number,
     of_bars,
+    pct_change,
 )
-from tests.oracle.judge import OracleRule
+from tests.oracle.rule import OracleRule
 
 PRICE, BID, ASK, MID, SPREAD = (Quote(name) for name in ("price", "bid", "ask", "mid", "spread"))
 
@@ -72,12 +72,12 @@ SPY = [
     ),
     Pair(
         "SPY",
-        OracleRule("spy-fast-drop", Compare(PctChange(300), "<=", number("-0.2%")), "tick", 600),
+        OracleRule("spy-fast-drop", Compare(pct_change(300), "<=", number("-0.2%")), "tick", 600),
         "when: pct_change(price, 5m) <= -0.2%",
     ),
     Pair(
         "SPY",
-        OracleRule("spy-jump", Cross(PctChange(60), "crosses_above", (number("0.1%"),)), "tick", 60),
+        OracleRule("spy-jump", Cross(pct_change(60), "crosses_above", (number("0.1%"),)), "tick", 60),
         "when: pct_change(price, 1m) crosses_above 0.1%",
     ),
     Pair(
@@ -159,12 +159,12 @@ ES = [
     ),
     Pair(
         "/ES",
-        OracleRule("es-slip", Compare(PctChange(60), "<=", number("-0.01%")), "tick", 120),
+        OracleRule("es-slip", Compare(pct_change(60), "<=", number("-0.01%")), "tick", 120),
         "when: pct_change(price, 1m) <= -0.01%",
     ),
     Pair(
         "/ES",
-        OracleRule("es-climb", Cross(PctChange(300), "crosses_above", (number("0.02%"),)), "tick", 30),
+        OracleRule("es-climb", Cross(pct_change(300), "crosses_above", (number("0.02%"),)), "tick", 30),
         "when: pct_change(price, 5m) crosses_above 0.02%",
     ),
     Pair(

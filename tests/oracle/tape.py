@@ -13,7 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-US_PER_S = 1_000_000
+from tests.oracle import events as plain
+from tests.oracle.events import US_PER_S
+
 COLUMNS = ["ts_ns", "symbol", "price", "size", "bid", "ask", "bid_size", "ask_size"]
 Cut = tuple[int, float]  # (at_us, for_s)
 
@@ -110,6 +112,27 @@ def after(held: Held, row: Row) -> Held:
 def events(rows: Sequence[Row], cuts: Iterable[Cut] = ()) -> list[Event]:
     """Every event in order. Raises ValueError for cuts that overlap or start before the first row."""
     return list(_number(_arrivals(rows, _gaps(rows, cuts)))) if rows else []
+
+
+def recorded_events(rows: Sequence[Row], symbol: str, cuts: Iterable[Cut] = ()) -> list[plain.Event]:
+    """The same as plain events of that symbol."""
+    found: list[plain.Event] = []
+    before = UNKNOWN
+    for event in events(rows, cuts):
+        held = event.held._asdict()
+        if event.kind is Kind.CUT:
+            found.append(plain.Gap(event.event_us, event.whole_from_us, (symbol,), timeless=True))
+        elif event.kind is Kind.CLOCK:
+            found.append(plain.Clock(event.event_us))
+        elif event.kind is Kind.IMAGE:
+            found.append(plain.Row(event.event_us, symbol, held, None, event.exchange_us, image=True))
+        else:
+            changed = {name: value for name, value in held.items() if value != getattr(before, name)}
+            if event.size:
+                changed["price"] = event.held.price
+            found.append(plain.Row(event.event_us, symbol, changed, event.size or None, event.exchange_us))
+        before = event.held
+    return found
 
 
 class _Arrival(NamedTuple):

@@ -49,9 +49,9 @@ def test_all_false_with_unknown_clears(tmp_path: Path) -> None:
     assert found == [(1.5, "fired", None, 12), (5.5, "fired", None, 12)]
 
 
-def test_not_inverts_and_its_false_leaf_gives_no_value(tmp_path: Path) -> None:
+def test_not_inverts_and_its_false_leaf_gives_the_value(tmp_path: Path) -> None:
     path = prices(tmp_path, 11, 10, 11)
-    assert judged(path, Not(OVER_10)) == [(1.5, "fired", None, None)]
+    assert judged(path, Not(OVER_10)) == [(1.5, "fired", None, 10)]
 
 
 def test_inside_includes_its_bounds(tmp_path: Path) -> None:

@@ -3,117 +3,363 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
+from itertools import accumulate
 
-from tests.oracle.bars import Series
-from tests.oracle.expression import Arithmetic, Number, OfBars, PctChange, Quote, Value
+from tests.oracle.bars import OracleBar, Series
+from tests.oracle.day import DayValues
+from tests.oracle.events import US_PER_S, Clock, Event, Facts, Row
+from tests.oracle.expression import (
+    LIVE_QUOTES,
+    Apply,
+    Arithmetic,
+    Count,
+    Day,
+    Flag,
+    Look,
+    Named,
+    Node,
+    Number,
+    OfBars,
+    OpeningRange,
+    Quote,
+    Streak,
+    Sym,
+    Ticks,
+    Value,
+    Vwap,
+    read_by,
+)
 from tests.oracle.hours import series_session, trading_session
-from tests.oracle.indicators import WINDOWS, exponential_means
-from tests.oracle.tape import US_PER_S, Cut, Event, Held, Kind, events, read_rows
+from tests.oracle.indicators import WINDOWS, band, exponential_means, macd, true_range
+from tests.oracle.seen import UNSEEN, Seen, Symbol
+
+BAR_FIELDS = ("open", "high", "low", "close", "volume")
+_FUTURE_TICKS = {"/ES": "0.25", "/NQ": "0.25"}
+
+
+def tick_size(symbol: str) -> Fraction:
+    """The smallest move of a price, from the exchanges' specifications."""
+    if symbol.startswith("$"):
+        return Fraction(1) if symbol in ("$TICK", "$ADD") else Fraction("0.01")
+    return Fraction(_FUTURE_TICKS.get(symbol, "0.01"))
 
 
 class World:
-    """One tick file under one symbol name."""
+    """A list of events, and all that follows from it for every symbol."""
 
-    def __init__(self, path: Path, symbol: str, cuts: Iterable[Cut] = ()) -> None:
-        self.symbol = symbol
-        self.events: list[Event] = events(read_rows(path), cuts)
-        self.trading = trading_session(symbol)
-        set_price = [event for event in self.events if event.kind is Kind.IMAGE or event.size]
-        self._priced = [(event.held.price, event.cuts) for event in set_price]
-        self._priced_us = [event.event_us for event in set_price]
-        self._series: dict[tuple[str, str | None], Series] = {}
-        self._bars: dict[tuple[str, str | None], dict[int, _ClosedBars]] = {}
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.events = events
+        self.times = [event.at_us for event in events]
+        self.changes = list(
+            accumulate(not isinstance(event, Row | Clock) for event in events)
+        )  # what may be a cut, so far
+        self._symbols: dict[str, Symbol] = {}
+        self._days: dict[str, DayValues] = {}
+        self._series: dict[tuple[str, str, str | None], Series] = {}
+        self._bars: dict[tuple[str, str, str | None], dict[int, ClosedBars]] = {}
 
-    def series(self, interval: str, session: str | None = None) -> Series:
-        """The symbol's bars of an interval; its own session unless a word is given."""
-        key = (interval, session)
+    def symbol(self, symbol: str) -> Symbol:
+        """What was seen of a symbol."""
+        if symbol not in self._symbols:
+            self._symbols[symbol] = Symbol(symbol, self.events)
+        return self._symbols[symbol]
+
+    def day(self, symbol: str) -> DayValues:
+        """The day values of a symbol."""
+        if symbol not in self._days:
+            self._days[symbol] = DayValues(self.symbol(symbol))
+        return self._days[symbol]
+
+    def series(self, symbol: str, interval: str, word: str | None = None) -> Series:
+        """The bars of an interval; of the symbol's own session unless a word is given."""
+        key = (symbol, interval, word)
         if key not in self._series:
-            self._series[key] = Series(self.events, interval, series_session(self.symbol, session))
+            session = series_session(symbol, word)
+            self._series[key] = Series(self.events, self.symbol(symbol), interval, session)
         return self._series[key]
 
-    def value(self, expression: Value, index: int, *, before_row: bool = False) -> Fraction | None:
-        """The value at event `index` once its bars have closed, its row applied or not yet; None is unknown."""
-        match expression:
-            case Number(value):
-                return value
-            case Quote(name):
-                return _quote(name, self._held(index, before_row))
-            case OfBars():
-                return self._of_bars(expression, index)
-            case PctChange(duration_s):
-                return self._pct_change(duration_s, self._held(index, before_row).price, self.events[index])
-            case Arithmetic(operator, left, right):
-                first = self.value(left, index, before_row=before_row)
-                second = self.value(right, index, before_row=before_row)
-                return None if first is None or second is None else _calculate(operator, first, second)
-
-    def _held(self, index: int, before_row: bool) -> Held:
-        return self.events[index - 1 if before_row else index].held
-
-    def _of_bars(self, expression: OfBars, index: int) -> Fraction | None:
-        key = (expression.interval, expression.session)
+    def closed(self, symbol: str, interval: str, word: str | None, cuts: int) -> ClosedBars | None:
+        """The closed bars of a series after so many cuts, of all time; None when there are none."""
+        key = (symbol, interval, word)
         if key not in self._bars:
             self._bars[key] = {}
             for closing in self.series(*key).closings:
-                self._bars[key].setdefault(closing.cuts, _ClosedBars()).append(closing.index, closing.bar.field)
-        bars = self._bars[key].get(self.events[index].cuts)
-        return bars.value(expression, index) if bars else None
-
-    def _pct_change(self, duration_s: int, price: Fraction | None, now: Event) -> Fraction | None:
-        """Against the price held at the last whole second at least `duration_s` ago, same session, no cut between."""
-        then_us = (now.event_us // US_PER_S - duration_s) * US_PER_S
-        found = bisect_right(self._priced_us, then_us)
-        if price is None or found == 0:
-            return None
-        reference, cuts = self._priced[found - 1]
-        window = self.trading.window(now.event_us)
-        if not reference or cuts != now.cuts or window is None or not window[0] <= then_us < window[1]:
-            return None
-        return price / reference - 1
+                self._bars[key].setdefault(closing.cuts, ClosedBars()).append(closing.index, closing.bar)
+        return self._bars[key].get(cuts)
 
 
-class _ClosedBars:
-    """The closed bars of one series between two cuts, and what functions gave after each of them."""
+class ClosedBars:
+    """The closed bars of one series between two cuts."""
 
     def __init__(self) -> None:
-        self._closed_at: list[int] = []  # event indices
-        self._fields: dict[str, list[Fraction]] = {name: [] for name in ("open", "high", "low", "close", "volume")}
+        self.closed_at: list[int] = []  # event indices
+        self.bars: list[OracleBar] = []
+        self.fields: dict[str, list[Fraction]] = {name: [] for name in BAR_FIELDS}
         self._exponential: dict[tuple[str, int], list[Fraction | None]] = {}
-        self._windows: dict[tuple[OfBars, int], Fraction | None] = {}
+        self._found: dict[tuple[OfBars, int], Fraction | None] = {}
 
-    def append(self, index: int, field: Callable[[str], Fraction]) -> None:
+    def append(self, index: int, bar: OracleBar) -> None:
         """Adds a bar closed at event `index`."""
-        self._closed_at.append(index)
-        for name, numbers in self._fields.items():
-            numbers.append(field(name))
+        self.closed_at.append(index)
+        self.bars.append(bar)
+        for name, numbers in self.fields.items():
+            numbers.append(bar.field(name))
 
-    def value(self, expression: OfBars, index: int) -> Fraction | None:
-        """The value with the bars closed up to and at event `index`, less `back`."""
-        count = bisect_right(self._closed_at, index) - expression.back
-        if count <= 0:
-            return None
-        if (expression, count) not in self._windows:
-            self._windows[expression, count] = self._calculate(expression, count)
-        return self._windows[expression, count]
+    def value(self, of: OfBars, count: int, opening: Callable[[int], int]) -> Fraction | None:
+        """The function over the first `count` bars: it never changes, so it is worked out once."""
+        key = (of, count)
+        if key not in self._found:
+            self._found[key] = self._calculate(of, count, opening)
+        return self._found[key]
 
-    def _calculate(self, expression: OfBars, count: int) -> Fraction | None:
-        numbers = self._fields[expression.field]
-        if not expression.function:
-            return numbers[count - 1]
-        if expression.function == "ema":
+    def _calculate(self, of: OfBars, count: int, opening: Callable[[int], int]) -> Fraction | None:
+        if of.function == "ema":
             # Element k depends on the first k bars only, so the list made once from all of them looks at no future.
-            means = self._exponential.setdefault(
-                (expression.field, expression.n), exponential_means(numbers, expression.n)
-            )
+            name = (of.field, of.n)
+            means = self._exponential.setdefault(name, exponential_means(self.fields[of.field], of.n))
             return means[count - 1]
-        return WINDOWS[expression.function](numbers[:count], expression.n)
+        return over_bars(of, self.bars[:count], opening)
 
 
-def _quote(name: str, held: Held) -> Fraction | None:
-    price, bid, ask = held
+def over_bars(of: OfBars, bars: Sequence[OracleBar], opening: Callable[[int], int]) -> Fraction | None:
+    """A function of bars, the last of them the newest; `opening` gives the session's opening of an instant."""
+    if not bars:
+        return None
+    match of.function:
+        case "atr":
+            highs, lows, closes = ([bar.field(name) for bar in bars] for name in ("high", "low", "close"))
+            return true_range(highs, lows, closes, of.n)
+        case "rvol":
+            return relative_volume(bars, opening)
+    values = [bar.field(of.field) for bar in bars]
+    match of.function:
+        case "":
+            return values[-1]
+        case "ema":
+            return exponential_means(values, of.n)[-1]
+        case "macd":
+            return macd(values, of.n, int(of.more[0]), int(of.more[1]), of.line)
+        case "bollinger":
+            return band(values, of.n, of.more[0], of.line)
+    return WINDOWS[of.function](values, of.n)
+
+
+def relative_volume(bars: Sequence[OracleBar], opening: Callable[[int], int]) -> Fraction | None:
+    """`rvol`: against the mean of the same slot in the sessions before, at least 5 of them, at most 20."""
+    *before, last = bars
+    slot_us = last.open_us - opening(last.open_us)
+    same = [bar.volume for bar in before if bar.open_us - opening(bar.open_us) == slot_us][-20:]
+    if len(same) < 5 or not sum(same):
+        return None
+    return Fraction(last.volume * len(same), sum(same))
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads values of one rule at one event: once its bars have closed, its row applied or, `before`, not yet.
+
+    `stale_us`: how long a symbol may have had no row (0: for ever); `counted`: the counts and streaks of this judging;
+    `names`: the rule's `values` for its symbol.
+    """
+
+    world: World
+    symbol: str
+    index: int
+    before: bool = False
+    stale_us: int = 0
+    counted: dict[Count | Streak, Fraction | None] = field(default_factory=dict)
+    names: dict[str, Value] = field(default_factory=dict)
+    own: str = ""
+
+    @property
+    def at_us(self) -> int:
+        return self.world.times[self.index]
+
+    def held(self, symbol: str = "") -> Seen:
+        """What is known of the symbol, or of another."""
+        after = self.world.symbol(symbol or self.symbol).after
+        return after[self.last] if self.index or not self.before else UNSEEN
+
+    @property
+    def known(self) -> bool:
+        """Whether the feed is live for the symbol, and not stale."""
+        held = self.held()
+        if not held.live:
+            return False
+        return not self.stale_us or (held.row_us is not None and self.at_us - held.row_us < self.stale_us)
+
+    def __call__(self, value: Value) -> Fraction | None:
+        """The value; None is unknown."""
+        match value:
+            case Number(number):
+                return number
+            case Quote() | OfBars():
+                return self._of_symbol(value) if self.known else None
+            case Ticks(count):
+                return count * tick_size(self.own or self.symbol)
+            case Named(name):
+                return self(self.names[name])
+            case Sym(symbol, inner):
+                return replace(self, symbol=symbol, own=self.own or self.symbol)(inner)
+            case Arithmetic(operator, left, right):
+                return calculate(operator, self(left), self(right))
+            case Apply(function, values):
+                return apply(function, [self(one) for one in values])
+            case Count() | Streak():
+                return self.counted[value]
+        return self._of_symbol(value) if self.known else None
+
+    def _of_symbol(self, value: Value) -> Fraction | None:
+        match value:
+            case Quote(name):
+                return self._quote(name)
+            case Day(group, line):
+                return self.world.day(self.symbol).value(group, line, self.held(), self.last, self.at_us)
+            case OpeningRange(duration_s, line, word):
+                day = self.world.day(self.symbol)
+                return day.opening_range(duration_s, line, word or "rth", self.held(), self.index, self.at_us)
+            case Vwap(word):
+                return self.world.day(self.symbol).vwap(word, self.held(), self.last, self.at_us)
+            case Look(function, quote, duration_s):
+                return self._look(function, quote, duration_s)
+            case OfBars():
+                return self._of_bars(value)
+        raise AssertionError(f"no value {value}")
+
+    @property
+    def last(self) -> int:
+        """The last event that is applied."""
+        return self.index - 1 if self.before else self.index
+
+    def flag(self, flag: Flag) -> bool | None:
+        """`halted`, as far as Schwab has said."""
+        reader = replace(self, symbol=flag.symbol) if flag.symbol else self
+        facts = reader.held().facts
+        if not reader.known or facts is None or not facts.status:
+            return None
+        return facts.status == "Halted"
+
+    def beside(self, other: Sequence[Value]) -> Reader | None:
+        """A reader of running extremes as they were before the row; None when nothing in `other` operands is live."""
+        live = {
+            symbol
+            for value in other
+            for symbol, node in read_by(value, self.symbol)
+            if isinstance(node, Quote) and node.name in LIVE_QUOTES
+        }
+        return (
+            Extremes(**{name: getattr(self, name) for name in self.__slots__}, live=frozenset(live)) if live else None
+        )
+
+    # --- quotes -----------------------------------------------------------------------------------------------------
+
+    def _quote(self, name: str) -> Fraction | None:
+        held = self.held()
+        if name == "minutes_to_close":
+            return self._minutes_to_close()
+        if name == "age":
+            return None if held.row_us is None else Fraction(self.at_us - held.row_us, US_PER_S)
+        if name == "settle":
+            return held.facts.prev_close if held.facts else None
+        if name in ("net_change", "net_pct"):
+            before = self.world.day(self.symbol).value("prev_day", "close", held, self.last, self.at_us)
+            if held.price is None or not before:
+                return None
+            return held.price - before if name == "net_change" else held.price / before - 1
+        return quote(name, held)
+
+    def _minutes_to_close(self) -> Fraction | None:
+        window = series_session(self.symbol).window(self.at_us)
+        return None if window is None else Fraction(window[1] - self.at_us // US_PER_S * US_PER_S, 60 * US_PER_S)
+
+    # --- windows on ticks -------------------------------------------------------------------------------------------
+
+    def _look(self, function: str, name: str, duration_s: int) -> Fraction | None:
+        """Against the value held at the last whole second at least `duration_s` ago, same session, in no gap."""
+        then_us = (self.at_us // US_PER_S - duration_s) * US_PER_S
+        then_index = bisect_right(self.world.times, then_us) - 1
+        window = trading_session(self.symbol).window(self.at_us)
+        if then_index < 0 or window is None or not window[0] <= then_us < window[1]:
+            return None
+        seen, now = self.world.symbol(self.symbol), self.held()
+        then = seen.after[then_index]
+        reference, value = quote(name, then), quote(name, now)
+        # Looking back at one instant is no window: what a gap between may have held is of no interest.
+        whole = then.lives == now.lives and (function in ("pct_change", "change") or then.cuts == now.cuts)
+        if reference is None or value is None or not then.live or not whole:
+            return None
+        if then.row_us is None or then.row_us < window[0]:
+            return None  # what was held then came from another session
+        match function:
+            case "pct_change":
+                return value / reference - 1 if reference else None
+            case "change":
+                return value - reference
+        between = (quote(name, seen.after[row]) for row in seen.rows_between(then_index, self.last))
+        values = [reference, *(one for one in between if one is not None)]
+        return max(values) if function == "highest" else min(values)
+
+    # --- bars -------------------------------------------------------------------------------------------------------
+
+    def _of_bars(self, of: OfBars) -> Fraction | None:
+        session = series_session(self.symbol, of.session)
+        bars = self.world.closed(self.symbol, of.interval, of.session, self.held().cuts)
+        count = bisect_right(bars.closed_at, self.index) if bars else 0
+
+        def opening(at_us: int) -> int:
+            return session.latest(at_us)[0]
+
+        if not of.live or of.back:
+            count -= of.back - of.live
+            return bars.value(of, count, opening) if bars and count > 0 else None
+        forming = self.forming(of)
+        if forming is None:
+            return None
+        return over_bars(of, [*(bars.bars[:count] if bars else ()), forming], opening)
+
+    def forming(self, of: OfBars) -> OracleBar | None:
+        """The bar that is forming."""
+        series = self.world.series(self.symbol, of.interval, of.session)
+        if not self.before:
+            return series.forming_at(self.index)
+        closed = bisect_right(series.closed_at, self.index)
+        if closed and series.closed_at[closed - 1] == self.index:
+            return None  # it closed a moment ago
+        return series.forming_at(self.index - 1)
+
+
+@dataclass(slots=True)
+class Extremes(Reader):
+    """Reads running extremes of `live` symbols as they were before the last row; everything else as it is."""
+
+    live: frozenset[str] = frozenset()
+
+    def _of_symbol(self, value: Value) -> Fraction | None:
+        if is_running_extreme(value) and self.symbol in self.live:
+            rows = self.world.symbol(self.symbol).rows
+            found = bisect_right(rows, self.last)
+            return replace(self, index=rows[found - 1], before=True, live=frozenset())(value) if found else None
+        return Reader._of_symbol(self, value)
+
+
+def is_running_extreme(value: Node) -> bool:
+    """Whether a row can push it: `day.high`, `lowest(price, 5m)`, `highest(high, 20, 5m, live)`."""
+    match value:
+        case Day(group, line):
+            return group in ("day", "rth", "overnight", "year") and line in ("high", "low")
+        case Look(function):
+            return function in ("highest", "lowest")
+        case OfBars():
+            return value.live and value.function in ("highest", "lowest")
+    return False
+
+
+def quote(name: str, held: Seen) -> Fraction | None:
+    """A plain value of the quote."""
+    price, bid, ask = held.price, held.bid, held.ask
     if name == "price":
         return price
     if name == "bid":
@@ -121,11 +367,23 @@ def _quote(name: str, held: Held) -> Fraction | None:
     if name == "ask":
         return ask
     if bid is None or ask is None:
+        return price if name == "mark" else None
+    match name:
+        case "mid":
+            return (bid + ask) / 2
+        case "spread":
+            return ask - bid
+        case "spread_pct":
+            return (ask - bid) / ((bid + ask) / 2) if bid + ask else None
+        case "mark":
+            return None if price is None else min(max(price, bid), ask)
+    raise AssertionError(f"no quote {name!r}")
+
+
+def calculate(operator: str, first: Fraction | None, second: Fraction | None) -> Fraction | None:
+    """Arithmetic; unknown where a part is, or a division by zero."""
+    if first is None or second is None:
         return None
-    return (bid + ask) / 2 if name == "mid" else ask - bid
-
-
-def _calculate(operator: str, first: Fraction, second: Fraction) -> Fraction | None:
     match operator:
         case "+":
             return first + second
@@ -136,3 +394,72 @@ def _calculate(operator: str, first: Fraction, second: Fraction) -> Fraction | N
         case "/":
             return first / second if second else None
     raise ValueError(f"no operator {operator!r}")
+
+
+def apply(function: str, values: Sequence[Fraction | None]) -> Fraction | None:
+    """`abs`, `min`, `max`, `pct_from`, the unary minus; unknown where an argument is."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    match function:
+        case "abs":
+            return abs(known[0])
+        case "-":
+            return -known[0]
+        case "min":
+            return min(known)
+        case "max":
+            return max(known)
+        case "pct_from":
+            return known[0] / known[1] - 1 if known[1] else None
+    raise ValueError(f"no function {function!r}")
+
+
+# --- when a value may have moved ---------------------------------------------------------------------------------
+
+_QUOTE_FIELDS = {
+    "price": ("price",),
+    "bid": ("bid",),
+    "ask": ("ask",),
+    "mark": ("price", "bid", "ask"),
+    "age": ("row",),
+    "minutes_to_close": (),
+    "settle": ("facts",),
+    "net_change": ("price", "facts"),
+    "net_pct": ("price", "facts"),
+}
+
+
+def touched(event: Event) -> Iterator[tuple[str, str]]:
+    """(symbol, what) that an event sets; the symbol "" stands for every one."""
+    match event:
+        case Row(symbol=symbol, fields=fields):
+            yield symbol, "row"
+            yield from ((symbol, name) for name in fields)
+            if event.image:
+                yield symbol, "cut"
+        case Facts(symbol=symbol):
+            yield symbol, "facts"
+
+
+def read(node: Node, symbol: str) -> Iterator[tuple[str, str]]:
+    """(symbol, what) that a condition depends on."""
+    for of, one in read_by(node, symbol):
+        yield of, "cut"
+        if is_running_extreme(one):
+            yield of, "row"  # beside a live quote it changes with each
+        match one:
+            case Quote(name):
+                yield from ((of, what) for what in _QUOTE_FIELDS.get(name, ("bid", "ask")))
+            case Look(_, name, _):
+                yield from ((of, what) for what in _QUOTE_FIELDS.get(name, ("bid", "ask")))
+            case Day("day", "volume"):
+                yield from ((of, "volume"), (of, "facts"))
+            case Day():
+                yield from ((of, "price"), (of, "facts"))
+            case Flag():
+                yield of, "facts"
+            case Vwap():
+                yield of, "price"
+            case OfBars(live=True):
+                yield of, "price"
