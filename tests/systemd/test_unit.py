@@ -82,7 +82,7 @@ async def outside(guest: Guest) -> AsyncIterator[Outside]:
     async with AsyncExitStack() as one, AsyncExitStack() as other:
         schwab = await one.enter_async_context(Simulator(SyntheticMarket(3, MONDAY_US), speed=1.0))
         slack = await other.enter_async_context(webhook())
-        await guest.sh("rm -f rules.d/*", folder=COPY)
+        await guest.sh("rm -rf rules.d/*", folder=COPY)
         await guest.write(f"{COPY}/rules.d/rules.yaml", AT_ONCE)
         await guest.write(f"{COPY}/config.yaml", f"clock: market\nschwab: {{base_url: '{schwab.base_url}'}}\n")
         await guest.write(f"{COPY}/token.json", json.dumps(schwab.tokens()), "0600")
