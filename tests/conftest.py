@@ -5,9 +5,15 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # A shell that runs the tests in the background has them ignore Ctrl+C, and every program they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# A law is about what happens, never about how fast a busy machine is.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if settings.get_current_profile_name() == "default":  # test_laws_bite.py brings a profile of its own
+    settings.load_profile("tests")
 
 
 @pytest.fixture

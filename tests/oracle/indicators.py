@@ -114,14 +114,14 @@ def macd(values: Values, fast: int, slow: int, signal: int, line: str) -> Fracti
 
 
 def strength(values: Values, n: int) -> Fraction | None:
-    """`rsi` of Wilder; without any loss 100, without any move 0, as TA-Lib has it."""
+    """`rsi` of Wilder; without any loss 100, without any move unknown: 0 / 0."""
     changes = [after - before for before, after in pairwise(values)]
     gains = smoothed([max(change, Fraction(0)) for change in changes], n, Fraction(1, n))
     losses = smoothed([max(-change, Fraction(0)) for change in changes], n, Fraction(1, n))
     if not changes or gains[-1] is None or losses[-1] is None:
         return None
     moved = gains[-1] + losses[-1]
-    return rounded(100 * gains[-1] / moved) if moved else Fraction(0)
+    return rounded(100 * gains[-1] / moved) if moved else None
 
 
 def true_range(highs: Values, lows: Values, closes: Values, n: int) -> Fraction | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from tests.oracle.events import US_PER_S, Ack, Clock, Event, Gap, Restart, Row, Swap
-from tests.oracle.expression import Count, Look, OfBars, OpeningRange, Quote, Streak, read_by
+from tests.oracle.events import US_PER_S, Ack, Clock, Event, Facts, Gap, Restart, Row, Swap
+from tests.oracle.expression import Count, Flag, Look, OfBars, OpeningRange, Quote, Streak, read_by
 from tests.oracle.hours import NEW_YORK, instant_us, series_session, trading_session
 from tests.oracle.machine import Machine, Rise
 from tests.oracle.outcome import session_of
@@ -36,10 +36,8 @@ class Watched:
         machine, rule = self.machine, self.machine.rule
         found = [one for condition in rule.conditions(machine.number) for one in read_by(condition, machine.symbol)]
         self.tags = frozenset(tag for one in rule.conditions(machine.number) for tag in read(one, machine.symbol))
-        if rule.stale_after_s:
-            self.tags |= {(symbol, "row") for symbol in machine.reads}
         self.on_clock = rule.stale_after_s > 0 or any(moves_with_the_clock(node) for _, node in found)
-        self._anchored = [(of, node) for of, node in found if is_of_day(node)]
+        self._anchored = [(of, node) for of, node in found if is_of_day(node) or isinstance(node, Flag)]
         self._stamp: object = None
         self._judged_cuts: object = None
         world = machine.world
@@ -83,31 +81,37 @@ class Watched:
         times = self.machine.world.times
         return times[bisect_left(times, due_us)] == at_us
 
-    def due_after(self, index: int, event: Event, touches: frozenset[tuple[str, str]]) -> bool:
+    def due_after(self, index: int, event: Event, touches: frozenset[tuple[str, str]], *, turned: bool) -> bool:
         """Whether it is judged after the event is applied."""
         if self.machine.rule.evaluate != "tick":
             return False
         cuts = self.machine.watch[1] if self.machine.watch else None
-        stamp = self.stamp(event.at_us) if self._anchored else None
         due = (
             not self.tags.isdisjoint(touches)
             or index in self.closings
             or (self.on_clock and isinstance(event, Clock))
-            or (stamp != self._stamp and self._stamp is not None)
+            or turned
             or (cuts != self._judged_cuts and self._judged_cuts is not None and not isinstance(event, Row | Clock))
-            or (self.machine.entered and isinstance(event, Row) and event.symbol in self.machine.reads)
+            or (self.machine.entered and isinstance(event, Row | Facts) and event.symbol in self.machine.reads)
         )
-        self._stamp = stamp
         if due:
             self._judged_cuts = cuts
         return due
 
-    def stamp(self, at_us: int) -> object:
+    def turned(self, at_us: int) -> bool:
+        """Whether a session, or the day, of what it reads has begun anew, or an opening range is over."""
+        if not self._anchored:
+            return False
+        stamp, before = self._stamp_at(at_us), self._stamp
+        self._stamp = stamp
+        return before is not None and stamp != before
+
+    def _stamp_at(self, at_us: int) -> object:
         """The sessions its day values belong to, and which opening ranges are over."""
         found: list[object] = []
         times = self.machine.world.times
         for of, node in self._anchored:
-            found.append(session_of(of, node, at_us))
+            found += [session_of(of, node, at_us), series_session(of).latest(at_us)]
             if isinstance(node, OpeningRange):
                 window = series_session(of, node.session or "rth").latest(at_us)
                 closed = self.machine.world.day(of).closed(window[0] + node.duration_s * US_PER_S)
@@ -186,11 +190,12 @@ class Run:
         touches = frozenset(touched(event))
         due = []
         for one in self._watched:
+            turned = one.turned(event.at_us)
             sessions = one.machine.watched_at(event.at_us)
             if one.machine.expired or sessions is None:
                 continue
             one.machine.notice(sessions, index, event.at_us)
-            if one.due_after(index, event, touches):
+            if one.due_after(index, event, touches, turned=turned):
                 due.append(one)
         if due:
             self._tell(index, event.at_us, ((one, one.machine.judge(index, before=False)) for one in due))
@@ -202,7 +207,7 @@ class Run:
             for one, rise in group:
                 if rise is not None:
                     one.machine.raised(at_us, index, rise, outranked=outranked)
-                    outranked = True
+                    outranked = outranked or not rise.quiet
 
     def _acknowledge(self, ack: Ack) -> None:
         for one in self._watched:

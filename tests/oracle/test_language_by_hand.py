@@ -107,7 +107,7 @@ def test_wilder_s_averages() -> None:
     # Averages of two: gain 1/2 then (1/2 + 2) / 2 = 5/4; loss 1/2 then 1/4.
     assert strength(closes, 2) == Fraction("83.33333333")
     assert strength(fractions(1, 2, 3), 2) == 100
-    assert strength(fractions(2, 2, 2), 2) == 0
+    assert strength(fractions(2, 2, 2), 2) is None
     assert strength(closes[:2], 2) is None
     # True ranges 3 (12 - 9 against the close of 10) and 4 (14 - 10); the first bar has none.
     highs, lows, ends = fractions(11, 12, 14), fractions(9, 9, 11), fractions(10, 10, 13)

@@ -460,6 +460,6 @@ def read(node: Node, symbol: str) -> Iterator[tuple[str, str]]:
             case Flag():
                 yield of, "facts"
             case Vwap():
-                yield of, "price"
+                yield from ((of, "price"), (of, "facts"))
             case OfBars(live=True):
                 yield of, "price"

@@ -12,6 +12,7 @@ from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.texts import Texts
 from tradeassistd.engine.transition import RuleState
+from tradeassistd.market.tick import Field
 
 
 class Compiled:
@@ -44,6 +45,8 @@ class Compiled:
         """Per symbol the changes after which it must be judged."""
         for other, bits in clear.reads.items():
             self.reads[other] = self.reads.get(other, 0) | bits
+        if rule.rearm is not None:  # which watches how far the price goes
+            self.reads[symbol] = self.reads.get(symbol, 0) | int(Field.LAST)
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:

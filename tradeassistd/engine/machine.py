@@ -122,6 +122,7 @@ class Machine(Compiled):
         self.state.told_us = old.state.told_us
         if old.state.state is not State.FIRING:
             return
+        self._watching(now_us)  # what comes next is watched, and no cut
         for step in self._steps:
             step.look(now_us)
         self.state.since_us = old.state.since_us
@@ -133,6 +134,8 @@ class Machine(Compiled):
         else:
             yield self._transition(now_us, Kind.CLOSED, RULE_CHANGED)
             self.state.since_us = 0
+            for leaf in self._sided:
+                leaf.forget()  # a changed condition has no side yet
 
     def close(self, now_us: int, reason: str) -> Iterator[Transition]:
         """The rule is gone: a firing alert ends. The state stays as it is, for the rule may come back."""
@@ -413,6 +416,7 @@ class Machine(Compiled):
         self, now_us: int, kind: Kind, suppressed: str = "", *, late: bool = False,
         evidence: Evidence | None = None, tell: bool = False,
     ) -> Transition:  # fmt: skip
+        self.dirty = True  # the state it tells of is stored with it: a restart must not tell it again
         value, unit, operands = evidence or gather(self._leaves)
         state, tick = self.state, self._own.tick
         made = Transition(

@@ -82,8 +82,9 @@ class Roster:
         self._add(machine, state_of)
         if before is not None:
             self.shelf[_key(before.state)] = before.state
-        if not self._take_from_shelf(machine) and before is not None:
-            yield from machine.succeed(before, now_us)
+        taken = self._take_from_shelf(machine)
+        if before is not None:
+            yield from before.close(now_us, RULE_CHANGED) if taken else machine.succeed(before, now_us)
 
     def dirty_states(self) -> Iterator[RuleState]:
         """The states that changed since the last call; each is marked as known."""
