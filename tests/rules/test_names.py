@@ -12,12 +12,11 @@ from tradeassistd.base.yaml12 import Place, Scalar
 from tradeassistd.engine.language.expression import Expression, Name, Number, render
 from tradeassistd.engine.language.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
 from tradeassistd.engine.language.kinds import ExpressionError
-from tradeassistd.engine.language.walk import walk
+from tradeassistd.engine.language.walk import depth, substitute, walk
 from tradeassistd.engine.template import WORDS, Slot
 from tradeassistd.market.session import SESSION_WORDS
 from tradeassistd.rules.grammar import parse
 from tradeassistd.rules.names import Let, Origins, Scope, name_problem
-from tradeassistd.rules.trees import depth
 
 
 @pytest.mark.parametrize(
@@ -145,8 +144,6 @@ def with_names(tree: Expression) -> st.SearchStrategy[Expression]:
 
 
 def _renamed(tree: Expression, names: dict[str, str]) -> str:
-    from tradeassistd.engine.language.expression import substitute
-
     return render(substitute(tree, {old: Name(new) for old, new in names.items()}))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from tradeassistd.engine.language.expression import Expression, render, substitute
+from tradeassistd.engine.language.expression import Expression, render
+from tradeassistd.engine.language.walk import substitute
 from tradeassistd.engine.template import Template
 from tradeassistd.market.active import ActiveWindow
 

@@ -33,9 +33,9 @@ from tradeassistd.engine.language.expression import (
     Other,
 )
 from tradeassistd.engine.language.kinds import ExpressionError
+from tradeassistd.engine.language.walk import depth
 from tradeassistd.rules.hints import character_hint, number_hint, token_error
 from tradeassistd.rules.symbols import symbol_problem
-from tradeassistd.rules.trees import depth
 
 __all__ = ["DEPTH_MAX", "LENGTH_MAX", "depth", "parse"]
 

@@ -23,10 +23,9 @@ from tradeassistd.engine.language.expression import (
     Name,
     Not,
     render,
-    substitute,
 )
 from tradeassistd.engine.language.functions import FLAGS
-from tradeassistd.engine.language.walk import walk
+from tradeassistd.engine.language.walk import substitute, walk
 from tradeassistd.market.instrument import Instrument, InstrumentClass
 from tradeassistd.rules.lint_spans import (
     Span,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tradeassistd.base.yaml12 import Place, Problem, path_text
-from tradeassistd.engine.language.expression import Expression, substitute
+from tradeassistd.engine.language.expression import Expression
+from tradeassistd.engine.language.walk import substitute
 from tradeassistd.engine.rule import Evaluate, Fire, Rule
 from tradeassistd.engine.template import Slot, Template
 from tradeassistd.market.instrument import instrument_of

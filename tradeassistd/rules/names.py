@@ -26,15 +26,13 @@ from tradeassistd.engine.language.expression import (
     Number,
     Other,
     render,
-    substitute,
 )
 from tradeassistd.engine.language.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, QUOTES
 from tradeassistd.engine.language.kinds import ExpressionError
-from tradeassistd.engine.language.walk import walk
+from tradeassistd.engine.language.walk import mapped, shifted, substitute, walk
 from tradeassistd.engine.template import WORDS
 from tradeassistd.market.session import SESSION_WORDS
 from tradeassistd.rules.grammar import DEPTH_MAX, LENGTH_MAX, depth, parse
-from tradeassistd.rules.trees import mapped, shifted
 
 Location = tuple[str | int, ...]
 

@@ -9,7 +9,7 @@ from tradeassistd.base.yaml12 import Mapping, Node, Problem, Scalar, ValueProble
 from tradeassistd.engine.language.expression import Expression, Name, Number
 from tradeassistd.engine.language.functions import PRICE, RATIO, Unit
 from tradeassistd.engine.language.kinds import ExpressionError, unit_of
-from tradeassistd.engine.language.walk import walk
+from tradeassistd.engine.language.walk import shifted, walk
 from tradeassistd.engine.rule import Setup
 from tradeassistd.engine.template import WORDS, NumberFormat, Slot, Template
 from tradeassistd.market.instrument import instrument_of
@@ -17,7 +17,6 @@ from tradeassistd.rules.fields import label
 from tradeassistd.rules.grammar import parse
 from tradeassistd.rules.lets import problem_of
 from tradeassistd.rules.names import Location, Scope
-from tradeassistd.rules.trees import shifted
 
 SETUP_KEYS = ("type", "entry", "stop", "target", "confidence")
 NUMBER_WORDS = ("level", "value")

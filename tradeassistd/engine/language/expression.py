@@ -6,8 +6,7 @@ The tree is syntax: `rules/` builds it from text and checks it, `engine/conditio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import ClassVar
 
@@ -152,37 +151,6 @@ class Not:
 Expression = (
     Number | Name | Call | Attribute | Index | Other | Negative | Arithmetic | Compare | Cross | InRange | Combine | Not
 )
-
-
-def substitute(tree: Expression, names: Mapping[str, Expression]) -> Expression:
-    """The tree with other trees in place of bare names; a node that holds none of them stays equal."""
-    match tree:
-        case Name():
-            return names.get(tree.name, tree)
-        case Call():
-            keywords = tuple((key, substitute(value, names)) for key, value in tree.keywords)
-            return replace(tree, args=_each(tree.args, names), keywords=keywords)
-        case Attribute() | Index():
-            return replace(tree, base=substitute(tree.base, names))
-        case Other():
-            return replace(tree, inner=substitute(tree.inner, names))
-        case Negative() | Not():
-            return replace(tree, operand=substitute(tree.operand, names))
-        case Arithmetic() | Compare():
-            return replace(tree, left=substitute(tree.left, names), right=substitute(tree.right, names))
-        case Cross():
-            return replace(tree, left=substitute(tree.left, names), rights=_each(tree.rights, names))
-        case InRange():
-            low, high = substitute(tree.low, names), substitute(tree.high, names)
-            return replace(tree, left=substitute(tree.left, names), low=low, high=high)
-        case Combine():
-            return replace(tree, items=_each(tree.items, names))
-        case Number():
-            return tree
-
-
-def _each(trees: tuple[Expression, ...], names: Mapping[str, Expression]) -> tuple[Expression, ...]:
-    return tuple(substitute(tree, names) for tree in trees)
 
 
 _LOOSENESS = {"or": 1, "and": 2, "not": 3, "compare": 4, "+": 5, "-": 5, "*": 6, "/": 6, "negative": 7, "primary": 8}
