@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.engine.market import Market, bars, crosses, price_is
 from tradeassistd.engine.language.expression import Compare, Cross, Name
-from tradeassistd.engine.rule import Evaluate, Rule
+from tradeassistd.engine.rule import Evaluate, Fire, Rule
+from tradeassistd.engine.template import Slot, Template
 from tradeassistd.engine.transition import Kind, State
 
 PRICES = st.lists(st.integers(97, 103), min_size=1, max_size=40)
@@ -129,3 +130,32 @@ def test_closing_is_a_transition_and_no_alert() -> None:
     market.image("SPY", "101")
     closed = market.reload(OTHER)
     assert [(one.kind, one.state, one.is_alert) for one in closed] == [(Kind.CLOSED, State.OK, False)]
+
+
+def test_what_only_another_message_reads_goes_on_being_computed() -> None:
+    when, average = crosses("crosses", "100"), Slot(expression=bars("sma", "close", "1", "1m"))
+    market = Market((rule(when),))
+    market.image("SPY", "99")
+    market.reload(rule(when, message=Template((average,))))
+    market.trade("SPY", "98")
+    market.wait(130)  # the bar of 98 closes
+    assert [one.message for one in market.trade("SPY", "101")] == ["98.00"]
+
+
+def test_what_a_rule_was_told_last_is_saved_also_when_it_goes_at_once() -> None:
+    market = Market((rule(price_is(">", "100"), at_load="fire"),))
+    market.image("SPY", "101")
+    market.reload(OTHER)
+    saved = [state for state in market.engine.take_states() if state.rule_id == "r"]
+    assert [(state.state, state.told_us > 0) for state in saved] == [
+        (State.FIRING, True)
+    ]  # as it was: it may come back
+
+
+def test_a_bar_closes_in_a_gap_and_nothing_known_fires_again() -> None:
+    each = rule(price_is(">", "100"), at_load="fire", fire=Fire("each_bar", "1m"))
+    market = Market((each,))
+    market.image("SPY", "101")
+    market.trade("SPY", "102")
+    market.drop()
+    assert not market.wait(130)

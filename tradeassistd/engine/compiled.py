@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tradeassistd.engine.bars.indicators import Track
 from tradeassistd.engine.conditions.compile import Compiler
 from tradeassistd.engine.conditions.counting import Count
 from tradeassistd.engine.conditions.leaves import Leaf
@@ -38,9 +39,8 @@ class Compiled:
         self._texts = Texts(rule, instrument, state_of)
         self.streaks = (*when.streaks, *clear.streaks)
         self.counts = tuple(step for step in self._sided if isinstance(step, Count))
-        self.tracks = (*when.tracks, *clear.tracks, *self._texts.tracks)
-        """What it reads of bars, and of what is watched tick by tick: a reload drops what nobody reads."""
-        self.watched = (*when.watched, *clear.watched, *self._texts.watched)
+        self._tracks = (*when.tracks, *clear.tracks)
+        self._watched = (*when.watched, *clear.watched)
         self.reads = dict(when.reads)
         """Per symbol the changes after which it must be judged."""
         for other, bits in clear.reads.items():
@@ -52,6 +52,16 @@ class Compiled:
     def leaves(self) -> tuple[Leaf, ...]:
         """The comparisons of the condition, in written order."""
         return self._leaves
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """What it reads of bars; its texts may be others after a reload, which drops what nobody reads."""
+        return (*self._tracks, *self._texts.tracks)
+
+    @property
+    def watched(self) -> tuple[object, ...]:
+        """What it reads of what is watched tick by tick."""
+        return (*self._watched, *self._texts.watched)
 
     def _attach(self, state: RuleState) -> None:
         """Give each leaf with a memory its place in the stored state."""

@@ -219,8 +219,8 @@ class Machine(Compiled):
 
     def bar_closed(self, now_us: int) -> Iterator[Transition]:
         """The bar of `each_bar` closed: while it is known to hold, it fires again."""
-        state = self.state
-        if state.state is not State.FIRING or not self._holds or state.since_us == now_us:
+        state, known = self.state, not self._cut and self._condition.outcome().live
+        if state.state is not State.FIRING or not known or state.since_us == now_us:
             return
         if self._watching(now_us) and not self.is_expired(now_us):
             yield from self._fire(now_us, Kind.FIRED, "")

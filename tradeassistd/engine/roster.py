@@ -36,6 +36,8 @@ class Roster:
         self.by_second: list[Machine] = []
         """Who reads what moves with each second."""
         self.shelf: Shelf = {}
+        self._unsaved: list[RuleState] = []
+        """States on the shelf that the store has not got as they are."""
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -54,7 +56,7 @@ class Roster:
         """The roster of another rule set, and how firings of rules that changed or went away ended."""
         new = Roster()
         transitions: list[Transition] = []
-        new.shelf = self.shelf
+        new.shelf, new._unsaved = self.shelf, self._unsaved
         old = {machine.key: machine for machine in self.machines}
         ids = {rule.id for rule in rule_set.rules if rule.mode != "off"}
         for rule in rule_set.rules:
@@ -65,7 +67,7 @@ class Roster:
                     transitions += new._take_over(rule, symbol, level, ladder, before, state_of, now_us)
         for machine in old.values():
             transitions += machine.close(now_us, RULE_CHANGED if machine.rule.id in ids else RULE_REMOVED)
-            new.shelf[_key(machine.state)] = machine.state
+            new._put_on_shelf(machine)
         new._let_go(state_of)
         return new, transitions
 
@@ -81,17 +83,24 @@ class Roster:
         machine = Machine(rule, symbol, level, order, ladder, state_of)
         self._add(machine, state_of)
         if before is not None:
-            self.shelf[_key(before.state)] = before.state
+            self._put_on_shelf(before)
         taken = self._take_from_shelf(machine)
         if before is not None:
             yield from before.close(now_us, RULE_CHANGED) if taken else machine.succeed(before, now_us)
 
     def dirty_states(self) -> Iterator[RuleState]:
         """The states that changed since the last call; each is marked as known."""
+        unsaved, self._unsaved = self._unsaved, []
+        yield from unsaved
         for machine in self.machines:
             if machine.dirty:
                 machine.dirty = False
                 yield machine.state
+
+    def _put_on_shelf(self, machine: Machine) -> None:
+        self.shelf[_key(machine.state)] = machine.state
+        if machine.dirty:
+            self._unsaved.append(machine.state)
 
     def _take_from_shelf(self, machine: Machine) -> bool:
         """Give it its stored state, or that of the id it had before."""

@@ -181,7 +181,7 @@ BREAKS = (
           "if not self._is_event and self._condition.outcome().live:", "if not self._is_event:",
           "test_a_change_of_the_condition_arms_it_and_a_firing_is_judged_once"),
     Break("a rule that is taken away is forgotten", "roster",
-          "            new.shelf[_key(machine.state)] = machine.state\n        new._let_go",
+          "            new._put_on_shelf(machine)\n        new._let_go",
           "        new._let_go",
           "test_a_rule_taken_away_ends_and_is_taken_up_where_it_was_when_it_comes_back"),
     Break("another cooldown counts from the next one on", "machine",
