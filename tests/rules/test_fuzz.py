@@ -117,6 +117,7 @@ def said(text: str, loader: Loader) -> Node | tuple[Problem, ...]:
 
 @given(mutated())
 @example("rules: [{id: a, message: gone?}]")
+@example("a: &a [1, !1, 1]\nb: [*a, *a]\n")
 @example("rules:\n  - message: |#x\n      gone\n")
 @example("rules:\n  - symbols: [/ES, ]\n    when:    \n  -   \n  - \n")
 @settings(max_examples=600, deadline=None)

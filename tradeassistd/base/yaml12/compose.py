@@ -27,6 +27,7 @@ FAST: Loader = getattr(yaml, "CLoader", yaml.Loader)
 _BLOCK_HEAD = re.compile(r"[|>][-+0-9]* *( #.*)?\r?$", re.MULTILINE)
 _COLON = re.compile(r"\s*:")
 _QUESTION = re.compile(r"(^|[\[{,]|- ) *\? +$")
+_TAG_WITH_BRACKETS = re.compile(r"(&\S+\s+)?!\S*[,\[\]{}]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -97,7 +98,10 @@ class _Composer:
         assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
         place = self._place(event)
         if event.tag is not None:
-            self._refuse(place, "tags (!) are not supported", "remove the tag, or quote the value")
+            mark = self._mark(event)
+            self._refuse(self._source.place(mark), "tags (!) are not supported", "remove the tag, or quote the value")
+            if _TAG_WITH_BRACKETS.match(self._source.text, mark):
+                raise Problems(self._problems)  # the two parsers disagree about where such a tag ends
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         if len(self._path) > NESTING_MAX:
@@ -227,9 +231,13 @@ class _Composer:
     def _place(self, event: yaml.Event) -> Place:
         return self._source.place(self._index(event))
 
-    def _index(self, event: yaml.Event) -> int:
+    def _mark(self, event: yaml.Event) -> int:
+        """Where the parser says that the event begins."""
         assert event.start_mark is not None
-        index = self._source.index(event.start_mark.line, event.start_mark.column)
+        return self._source.index(event.start_mark.line, event.start_mark.column)
+
+    def _index(self, event: yaml.Event) -> int:
+        index = self._mark(event)
         if isinstance(event, yaml.ScalarEvent) and not event.value and not event.style:
             return self._behind_visible(index)  # the two parsers put an empty value at different blanks
         return index
