@@ -122,7 +122,9 @@ async def test_pauses_under_way_are_listed_soonest_first_and_cancelled_ones_are_
 
 
 async def test_a_pause_of_nothing_does_not_wait() -> None:
-    await ManualClock().pause(0)
+    clock = ManualClock()
+    await clock.pause(0)
+    assert clock.pauses_s == []
 
 
 # --- the computer's --------------------------------------------------------------------------------------------------

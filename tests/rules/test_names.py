@@ -91,7 +91,8 @@ def test_values_of_a_watchlists_symbols() -> None:
 
 
 def test_only_names_that_are_used_must_be_there_for_every_symbol() -> None:
-    rule("values: {/ES: {r1: 1, r2: 2}, /NQ: {r1: 3}}", symbols="[/ES, /NQ]", when="price > r1")
+    found = rule("values: {/ES: {r1: 1, r2: 2}, /NQ: {r1: 3}}", symbols="[/ES, /NQ]", when="price > r1")
+    assert render(found.resolved(found.when, "/NQ")) == "price > 3"
 
 
 def test_what_nothing_uses_gets_a_warning() -> None:

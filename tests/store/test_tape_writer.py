@@ -70,6 +70,8 @@ async def test_a_single_event_does_not_wait_for_a_batch(tmp_path: Path) -> None:
     async with running(writer):
         writer.record(a_tick(FRIDAY_US))
         await until(lambda: writer.written == 1)
+        assert writer.path is not None
+        assert list(read_tape(writer.path)) == [a_tick(FRIDAY_US)]
 
 
 async def test_recording_never_waits_and_close_writes_the_rest(tmp_path: Path) -> None:
