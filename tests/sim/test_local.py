@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import schwab.streaming
-from schwab.streaming import StreamClient, UnexpectedResponse
+from schwab.streaming import StreamClient, UnexpectedResponse, UnparsableMessage
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
 from tests.sim.clients import Tap, record
+from tradeassistd.sim.faults.scenario import read_scenario
 from tradeassistd.sim.local import LocalSimulator
+from tradeassistd.sim.market import Batch
 from tradeassistd.sim.recorded import RecordedMarket
 from tradeassistd.sim.streamer import Cut
 
@@ -123,3 +125,28 @@ async def test_a_cut_refuses_connections_until_it_is_over(
     await again.level_one_equity_subs(["SPY"])
     await drain(again)
     assert tap.items[0]["3"] == market.rows_passed == 16
+
+
+async def test_faults_come_at_their_market_time_without_sockets_too(
+    market: RecordedMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = read_scenario("version: 1\nfaults: [{fault: mute, at: 5s, for: 7s}, {fault: reset, at: 15s}]", "x")
+    true: list[Batch] = []
+    local = LocalSimulator(market, scenario=scenario, see=true.append)
+    stream, tap = await attach(local, monkeypatch)
+    await stream.level_one_equity_subs(["SPY"])
+    local.advance_to(START_US + 13_000_000)
+    await drain(stream)
+    assert [item["3"] for item in tap.items] == [0, 1, 2, 3, 4, 5, 12, 13, 14]
+    assert (tap.heartbeats, len(true)) == ([], 14)
+    local.inject("malformed, form: html")
+    with pytest.raises(UnparsableMessage):
+        await hear(stream)
+    one = local.inject("skew, by: 90s")
+    local.advance_to(START_US + 14_000_000)
+    local.end_fault(one)
+    await hear(stream)
+    assert tap.data[-1]["timestamp"] == START_MS + 104_000
+    local.advance_to(START_US + 15_000_000)
+    with pytest.raises(ConnectionClosedError):
+        await hear(stream)

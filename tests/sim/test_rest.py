@@ -156,15 +156,16 @@ async def test_the_user_preference_leads_to_this_streamer(tmp_path: Path) -> Non
         assert info["streamerSocketUrl"] == sim.streamer_url
         assert (info["schwabClientChannel"], info["schwabClientFunctionId"]) == ("N9", "APIAPP")
         assert len(info["schwabClientCustomerId"]) == 64
-        sim.faults.empty_streamer_info = True
+        sim.inject("user_preference, answer: empty")
         assert (await http.get("/trader/v1/userPreference", headers=bearer(sim))).json()["streamerInfo"] == []
 
 
 async def test_faults_reach_every_call(tmp_path: Path) -> None:
     async with simulator(tmp_path) as (sim, http):
-        sim.faults.http_status = 503
+        sim.inject("rest_status, status: 503, times: 2")
         assert (await http.get("/trader/v1/userPreference", headers=bearer(sim))).status_code == 503
         assert (await http.post("/v1/oauth/token", headers=basic())).status_code == 503
+        assert (await http.get("/trader/v1/userPreference", headers=bearer(sim))).status_code == 200
 
 
 async def test_what_schwab_has_beyond_is_a_404(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from tests.sim.test_session import login
 from tradeassistd.base.errors import ConfigError, PermanentError
 from tradeassistd.market.price import price_from_float
 from tradeassistd.market.recorded import RecordedTick, read_ticks
+from tradeassistd.sim.faults.plan import Scenario
+from tradeassistd.sim.faults.scenario import read_entry
 from tradeassistd.sim.recorded import RecordedMarket
 from tradeassistd.sim.server import Simulator
 
@@ -136,23 +138,27 @@ async def test_without_a_speed_the_market_waits_for_the_client_to_come_back(tmp_
 
 
 async def test_a_muted_server_stays_open_and_says_nothing(tmp_path: Path) -> None:
-    async with Simulator(trades(tmp_path, 5), speed=None) as sim, streaming(sim) as (stream, tap):
-        sim.faults.muted = True
-        request = asyncio.create_task(stream.level_one_equity_subs(["SPY"]))
-        async with asyncio.timeout(LIMIT_S):
-            await sim.wait_finished()
+    mute = Scenario((read_entry("mute, at: 2s", "test"),))
+    market = trades(tmp_path, 60)
+    async with Simulator(market, speed=None, scenario=mute) as sim, streaming(sim) as (stream, tap):
+        await subscribe(stream, ["SPY"])
+        await drink(stream, tap, 3)
+        await sim.wait_finished()
+        assert ([item["3"] for item in tap.items], market.rows_passed) == ([0, 1, 2], 60)
+        request = asyncio.create_task(stream.level_one_equity_add(["IBM"]))
+        await (await stream._socket.ping())  # the request before the ping has been read
+        assert (sim.counters.frames_sent, tap.heartbeats) == (5, [])
         assert not request.done()
-        assert len(tap.frames) == 1
         request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
 
 
 async def test_an_unanswering_server_reads_and_forgets(tmp_path: Path) -> None:
     async with Simulator(trades(tmp_path, 5), speed=None) as sim, websockets.connect(sim.streamer_url) as socket:
-        sim.faults.unanswered = True
+        sim.inject("unanswered")
         await socket.send(json.dumps({"requests": [login(sim.tokens()["token"]["access_token"])]}))
         await (await socket.ping())  # the frame before the ping has been read
         assert sim.counters.logins == 0
-        sim.faults.unanswered = False
         await socket.send(json.dumps({"requests": [login(sim.tokens()["token"]["access_token"])]}))
         assert json.loads(await socket.recv())["response"][0]["content"]["code"] == 0
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,12 +17,16 @@ from tradeassistd.base.instant import US_PER_S
 from tradeassistd.cli import exit_codes
 from tradeassistd.feed.token import TokenFile
 from tradeassistd.market.session import NEW_YORK
-from tradeassistd.sim.market import Market
+from tradeassistd.sim.faults.plan import Scenario
+from tradeassistd.sim.faults.scenario import read_entry, read_scenario_file
+from tradeassistd.sim.faults.schema import schema_text
+from tradeassistd.sim.market import Batch, Market
 from tradeassistd.sim.recorded import RecordedMarket
 from tradeassistd.sim.server import Simulator
 from tradeassistd.sim.streamer import Cut
 from tradeassistd.sim.synthetic import SyntheticMarket
 from tradeassistd.sim.tokens import APP_KEY, APP_SECRET
+from tradeassistd.sim.truth import TruthLog
 
 MONDAY = "2026-11-16T09:30:00"
 """The synthetic market's default: a Monday's opening bell, New York."""
@@ -37,14 +43,33 @@ def run(
     cuts: Sequence[str],
     port: int,
     token_file: Path | None,
+    scenario: Path | None = None,
+    faults: Sequence[str] = (),
+    truth: Path | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM; gives the exit code."""
+    planned = scenario_of(scenario, faults)
     market: Market
     if files:
         market = RecordedMarket(list(files), as_symbol or None)
     else:
         market = SyntheticMarket(seed, instant_us(start or MONDAY))
-    asyncio.run(_serve(market, _speed(speed), [_cut(text) for text in cuts], port, token_file))
+    with contextlib.ExitStack() as stack:
+        see = stack.enter_context(TruthLog(truth)).see if truth is not None else None
+        asyncio.run(_serve(market, _speed(speed), [_cut(text) for text in cuts], port, token_file, planned, see))
+    return exit_codes.YES
+
+
+def scenario_of(file: Path | None, faults: Sequence[str]) -> Scenario:
+    """What is to go wrong: a scenario file, and single faults on top. Raises ConfigError."""
+    planned = read_scenario_file(file) if file is not None else Scenario()
+    more = tuple(read_entry(text, "--fault") for text in faults)
+    return replace(planned, entries=planned.entries + more)
+
+
+def show_schema() -> int:
+    """Print the JSON schema of scenario files; gives the exit code."""
+    typer.echo(schema_text(), nl=False)
     return exit_codes.YES
 
 
@@ -57,11 +82,19 @@ def instant_us(text: str) -> int:
     return int((at if at.tzinfo else at.replace(tzinfo=NEW_YORK)).timestamp() * US_PER_S)
 
 
-async def _serve(market: Market, speed: float | None, cuts: Sequence[Cut], port: int, token_file: Path | None) -> None:
+async def _serve(
+    market: Market,
+    speed: float | None,
+    cuts: Sequence[Cut],
+    port: int,
+    token_file: Path | None,
+    scenario: Scenario,
+    see: Callable[[Batch], None] | None,
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Simulator(market, speed=speed, cuts=cuts, http_port=port) as simulator:
+    async with Simulator(market, speed=speed, cuts=cuts, http_port=port, scenario=scenario, see=see) as simulator:
         if token_file is not None:
             TokenFile(token_file).write(simulator.tokens())
         typer.echo(f"serving {simulator.base_url}")

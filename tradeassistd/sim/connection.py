@@ -11,7 +11,6 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from tradeassistd.base.clock import Clock
-from tradeassistd.sim.faults import Faults
 from tradeassistd.sim.session import Ending, Session
 from tradeassistd.sim.streamer import Counters
 
@@ -26,16 +25,13 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Connection:
     """A socket with its session. `gone` is set by the socket's handler when it returns."""
 
-    def __init__(
-        self, websocket: ServerConnection, session: Session, clock: Clock, faults: Faults, counters: Counters
-    ) -> None:
+    def __init__(self, websocket: ServerConnection, session: Session, clock: Clock, counters: Counters) -> None:
         self.session = session
         self.gone = asyncio.Event()
         self.idle: asyncio.Task[None] | None = None
         """Ends this connection if it stays without a subscription; None while it has one."""
         self._websocket = websocket
         self._clock = clock
-        self._faults = faults
         self._counters = counters
         self._sending = asyncio.Lock()
         self._finishing = False
@@ -53,14 +49,18 @@ class Connection:
             async with self._clock.deadline(within_s), self._sending:
                 while outbox:
                     frame = outbox.popleft()
-                    if not self._faults.muted:
-                        await self._websocket.send(frame)
-                        self._counters.frames_sent += 1
+                    await self._websocket.send(frame)
+                    self._counters.frames_sent += 1
         except ConnectionClosed:
             outbox.clear()
         except TimeoutError:
             outbox.clear()
             self.drop()
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether `finish` has been called."""
+        return self._finishing
 
     async def finish(self) -> None:
         """Send what is left, then end the socket as the session says; a second call does nothing."""
@@ -71,7 +71,7 @@ class Connection:
         if self.session.ending is Ending.CLOSE:
             await self._websocket.close()
         else:
-            self.drop()
+            self.drop(reset=self.session.ending is Ending.RESET)
 
     def drop(self, *, reset: bool = False) -> None:
         """Cut the socket without a close frame: plainly, or with a TCP reset, which also loses what is under way."""

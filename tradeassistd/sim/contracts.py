@@ -107,6 +107,13 @@ def contract_from_code(code: str, at_us: int) -> Contract | None:
     return Contract(f"/{root}", month, year - year % 100 + int(digits))
 
 
+def next_contract(contract: Contract) -> Contract:
+    """The contract that follows among those that are traded most."""
+    months = contract.product.months
+    ahead = (Contract(contract.root, month, year) for year in (contract.year, contract.year + 1) for month in months)
+    return next(one for one in ahead if one.expiry_month > contract.expiry_month)
+
+
 def front_contract(root: str, at_us: int) -> Contract:
     """The contract that trades most at that instant: the nearest whose expiry is more than eight days away."""
     today = datetime.fromtimestamp(at_us // US_PER_S, UTC).date()

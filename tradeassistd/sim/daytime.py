@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from math import exp
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.market.instrument import InstrumentClass
-from tradeassistd.market.session import NEW_YORK
+from tradeassistd.market.instrument import InstrumentClass, instrument_of
+from tradeassistd.market.session import NEW_YORK, window_at
 
 US_PER_MINUTE = 60 * US_PER_S
 OPEN_MINUTE = 570
@@ -18,6 +18,7 @@ _SESSION_MINUTES = CLOSE_MINUTE - OPEN_MINUTE
 PRICES_RESET = 210
 VOLUME_RESET = 448
 GLOBEX_OPEN = 1080
+_STOCK = instrument_of("SPY")
 RESETS = (PRICES_RESET, VOLUME_RESET, GLOBEX_OPEN)
 
 
@@ -28,6 +29,7 @@ class NewYorkDay:
         self.date = datetime.fromtimestamp(at_us // US_PER_S, NEW_YORK).date()
         self.starts_us = instant_us(self.date, 0)
         self.ends_us = instant_us(self.date + timedelta(days=1), 0)
+        self._regular = window_at(_STOCK, "rth", instant_us(self.date, OPEN_MINUTE))
 
     def minute(self, at_us: int) -> float:
         """Minutes since midnight, as elapsed (off by an hour after the clocks change, on a Sunday before dawn)."""
@@ -38,13 +40,14 @@ class NewYorkDay:
         return instant_us(self.date, minute)
 
     @property
-    def is_weekday(self) -> bool:
-        return self.date.weekday() < 5
+    def has_stocks(self) -> bool:
+        """Whether the stock exchange opens that day."""
+        return self._regular is not None
 
     @property
-    def opens_globex(self) -> bool:
-        """Whether a futures day begins this evening: Sunday to Thursday."""
-        return self.date.weekday() in (6, 0, 1, 2, 3)
+    def close_minute(self) -> int:
+        """When the regular session ends, in minutes of the day: 13:00 on a half day; 0 when there is none."""
+        return 0 if self._regular is None else int(self.minute(self._regular.close_us))
 
 
 def instant_us(day: date, minute: int) -> int:
@@ -60,17 +63,20 @@ def next_reset_us(after_us: int) -> int:
     return next(at_us for at_us in ahead if at_us > after_us)
 
 
-def flow(kind: InstrumentClass, minute: float) -> float:
-    """Volume per minute, as a multiple of an even regular session: high at the open, low at noon, high at the close."""
-    if OPEN_MINUTE <= minute < CLOSE_MINUTE:
-        since, left = minute - OPEN_MINUTE, CLOSE_MINUTE - minute
+def flow(kind: InstrumentClass, minute: float, close_minute: int = CLOSE_MINUTE) -> float:
+    """Volume per minute, as a multiple of an even regular session: high at the open, low at noon, high at the close.
+
+    `close_minute` is when the stock exchange closes that day, 0 for not open.
+    """
+    if OPEN_MINUTE <= minute < close_minute:
+        since, left = minute - OPEN_MINUTE, close_minute - minute
         return 0.8 + 1.8 * exp(-since / 25) + 1.3 * exp(-left / 30)
     return 0.06 if kind is InstrumentClass.FUTURE else 0.012
 
 
-def nervousness(minute: float) -> float:
+def nervousness(minute: float, close_minute: int = CLOSE_MINUTE) -> float:
     """How far prices wander, as a multiple of a regular session's average."""
-    if OPEN_MINUTE <= minute < CLOSE_MINUTE:
+    if OPEN_MINUTE <= minute < close_minute:
         return 0.85 + 0.9 * exp(-(minute - OPEN_MINUTE) / 25)
     return 0.35
 

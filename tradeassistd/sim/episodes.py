@@ -39,9 +39,9 @@ QUIET = Episode(0.0, 24 * 60, 0.0, 1.0)
 class Script:
     """The episodes of one day, in order and apart from each other; the same for the same seed and date."""
 
-    def __init__(self, seed: int, day: date) -> None:
+    def __init__(self, seed: int, day: date, *, has_stocks: bool) -> None:
         chance = Random(f"{seed}:episodes:{day}")
-        self._episodes = list(_day(chance) if day.weekday() < 5 else _random(chance, 0, 24 * 60, _NIGHT_GAP_MINUTES))
+        self._episodes = list(_day(chance) if has_stocks else _random(chance, 0, 24 * 60, _NIGHT_GAP_MINUTES))
         self._index = 0
 
     def at(self, minute: float) -> Episode:

@@ -7,13 +7,16 @@ HTTP client a `StreamClient` is given; market time stands still until `advance_t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 from websockets.frames import Close, CloseCode
 
-from tradeassistd.sim.market import Market
+from tradeassistd.sim.faults.board import Running
+from tradeassistd.sim.faults.plan import Scenario
+from tradeassistd.sim.faults.scenario import read_entry
+from tradeassistd.sim.market import Batch, Market
 from tradeassistd.sim.preference import user_preference
 from tradeassistd.sim.session import Ending, Session
 from tradeassistd.sim.streamer import Counters, Cut, Streamer
@@ -70,7 +73,7 @@ class LocalSocket:
         if self._session.ending is Ending.CLOSE:
             normal = Close(CloseCode.NORMAL_CLOSURE, "")
             self._end(ConnectionClosedOK(normal, normal, True))
-        elif self._session.ending is Ending.DROP:
+        elif self._session.ending is not None:
             self._end(ConnectionClosedError(None, None))
 
     def _end(self, why: ConnectionClosed) -> None:
@@ -82,9 +85,17 @@ class LocalSocket:
 class LocalSimulator:
     """A streamer that is moved by hand. Raises what `Streamer` raises."""
 
-    def __init__(self, market: Market, *, cuts: Sequence[Cut] = (), start_symbols: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        market: Market,
+        *,
+        cuts: Sequence[Cut] = (),
+        start_symbols: Sequence[str] = (),
+        scenario: Scenario | None = None,
+        see: Callable[[Batch], None] | None = None,
+    ) -> None:
         self.market = market
-        self.streamer = Streamer(market, _is_token, cuts=cuts, start_symbols=start_symbols)
+        self.streamer = Streamer(market, _is_token, cuts=cuts, start_symbols=start_symbols, scenario=scenario, see=see)
         self.sockets: list[LocalSocket] = []
         self.client = LocalClient()
 
@@ -117,6 +128,17 @@ class LocalSimulator:
         """Play a recording to its last row."""
         while (next_us := self.market.next_us()) is not None:
             self.advance_to(next_us)
+
+    def inject(self, written: str) -> Running:
+        """Let a fault begin now, written as on the command line: `mute, for: 45s`. Raises Problems, ConfigError."""
+        one = self.streamer.begin_fault(read_entry(written, "inject").fault)
+        self.carry()
+        return one
+
+    def end_fault(self, one: Running) -> None:
+        """End a fault that is at work."""
+        self.streamer.end_fault(one)
+        self.carry()
 
     def drop_connections(self) -> None:
         """Cut every connection without a close frame."""

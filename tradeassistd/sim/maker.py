@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from math import exp, floor, sqrt
 from random import Random
 
@@ -10,6 +12,7 @@ from tradeassistd.market.instrument import InstrumentClass
 from tradeassistd.market.price import PRICE_SCALE, price_text
 from tradeassistd.market.session import Window, trading_window_at, window_at
 from tradeassistd.sim.catalogue import Character
+from tradeassistd.sim.contracts import Contract, next_contract
 from tradeassistd.sim.daytime import CLOSE_MINUTE, OPEN_MINUTE, PRICES_RESET, volume_until
 from tradeassistd.sim.fields import Equity, Future
 from tradeassistd.sim.listing import listing_of
@@ -19,6 +22,9 @@ TRADE_SHARE = 0.6
 """Of the changes of an instrument with a quote, how many are trades; the others move the quote only."""
 LOOK_AGAIN_US = 60 * US_PER_S
 _OWN_MEMORY_S = 1800.0
+_CARRY_PER_MONTH = 0.003
+"""A later contract trades so much higher for each month."""
+_DAYS_PER_MONTH = 30.4
 
 
 class Maker:
@@ -27,10 +33,11 @@ class Maker:
     What it makes is put into `level_one` by the market when its time has come, not before: the maker is a little ahead.
     """
 
-    def __init__(self, character: Character, seed: int, start_us: int) -> None:
+    def __init__(self, character: Character, seed: int, start_us: int, contract: Contract | None = None) -> None:
+        """`contract` is the one in front; without it, the one that trades most at the start."""
         self.character = character
-        self.chance = Random(f"{seed}:{character.symbol}")
-        self.level_one = LevelOne(listing_of(character.symbol, start_us))
+        self.chance = Random(f"{seed}:{contract.symbol if contract else character.symbol}")
+        self.level_one = LevelOne(listing_of(character.symbol, start_us, contract))
         self.instrument = self.level_one.listing.instrument
         self._layout = self.level_one.listing.layout
         self._tick = self.instrument.tick_size
@@ -106,6 +113,19 @@ class Maker:
             fields += self._quote_fields(stamp)
             times.append((self._layout.quote_ms, stamp))
         return fields, times
+
+    def next_in_line(self, seed: int, at_us: int, by: Decimal | None) -> Maker:
+        """The maker of the next contract, which trades `by` higher: at the same moves, with a day of its own so far."""
+        contract = self.level_one.listing.contract
+        assert contract is not None  # only futures roll
+        following = next_contract(contract)
+        months = (following.expiry_month - contract.expiry_month).days / _DAYS_PER_MONTH
+        factor = 1 + (float(by) if by is not None else _CARRY_PER_MONTH * months)
+        character = replace(self.character, previous_close=self.character.previous_close * factor)
+        maker = Maker(character, seed, at_us, following)
+        maker._own, maker._own_us = self._own, self._own_us
+        maker.close = round(self.close * factor)
+        return maker
 
     def reset_prices(self) -> Fields:
         """A new day: high, low and open are none yet, and what was last becomes the previous close."""

@@ -5,7 +5,7 @@ A quote is taken from the level-one record as it stands; values stay the JSON te
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -17,10 +17,10 @@ from tradeassistd.sim.market import LevelOne, Market
 Json = dict[str, object]
 
 
-def quotes(market: Market, symbols: Iterable[str]) -> bytes:
+def quotes(market: Market, symbols: Iterable[str], told: Callable[[LevelOne], LevelOne] = lambda one: one) -> bytes:
     """The JSON body for `symbols`. What is not listed stands under `errors.invalidSymbols`, in the same 200.
 
-    A futures root is answered under its contract, as Schwab does.
+    A futures root is answered under its contract, as Schwab does. `told` gives the record as it is to be told.
     """
     body: Json = {}
     invalid = []
@@ -29,7 +29,7 @@ def quotes(market: Market, symbols: Iterable[str]) -> bytes:
         if level_one is None:
             invalid.append(symbol)
         else:
-            body[level_one.listing.symbol] = _quote(level_one)
+            body[level_one.listing.symbol] = _quote(told(level_one))
     if invalid:
         body["errors"] = {"invalidSymbols": invalid}
     return msgspec.json.encode(body)

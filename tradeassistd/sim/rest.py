@@ -1,4 +1,4 @@
-"""The HTTP half of the simulated Schwab, on FastAPI: login, tokens, user preference, quotes.
+"""The HTTP half of the simulated Schwab, on FastAPI: login, tokens, user preference, quotes, and what goes wrong there.
 
 Paths, bodies and error bodies are those of the protocol notes (1, 2); everything Schwab has beyond them answers 404.
 """
@@ -16,9 +16,14 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
-from tradeassistd.sim.faults import Faults
-from tradeassistd.sim.market import Market
+from tradeassistd.sim import control
+from tradeassistd.sim.faults.board import Faults
+from tradeassistd.sim.faults.distort import concerns, distorted, far_away, price_numbers
+from tradeassistd.sim.faults.frames import AKAMAI
+from tradeassistd.sim.faults.kinds import Fault
+from tradeassistd.sim.market import LevelOne, Market
 from tradeassistd.sim.preference import user_preference
 from tradeassistd.sim.quotes import quotes
 from tradeassistd.sim.tokens import APP_KEY, APP_SECRET, Grant, Tokens
@@ -26,12 +31,11 @@ from tradeassistd.sim.tokens import APP_KEY, APP_SECRET, Grant, Tokens
 FORM_BYTES_MAX = 65_536
 
 
-class Backend(Protocol):
+class Backend(control.Backend, Protocol):
     """What the HTTP half needs of the simulator."""
 
     market: Market
     oauth: Tokens
-    faults: Faults
 
     @property
     def streamer_url(self) -> str: ...
@@ -41,6 +45,8 @@ class Backend(Protocol):
 
     def elapsed_s(self) -> float: ...
 
+    async def pause(self, seconds: float) -> None: ...
+
 
 def build(backend: Backend) -> FastAPI:
     """The application."""
@@ -48,8 +54,11 @@ def build(backend: Backend) -> FastAPI:
 
     @app.middleware("http")
     async def stand_in_the_way(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        if backend.faults.http_status is not None:
-            return _error(backend.faults.http_status, "Simulated fault")
+        path = request.url.path
+        if path.startswith(control.PATH):
+            return await call_next(request)
+        if (wrong := await _goes_wrong(backend, path)) is not None:
+            return wrong
         if not request.url.path.startswith("/v1/oauth/") and not _has_bearer(backend, request):
             return _error(401, "Unauthorized", "Client not authorized")
         response = await call_next(request)
@@ -79,16 +88,71 @@ def build(backend: Backend) -> FastAPI:
     async def preference() -> Response:
         if backend.in_cut:
             return _error(503, "Service Unavailable")
-        return _json(user_preference(backend.streamer_url, with_streamer=not backend.faults.empty_streamer_info), 200)
+        fault = backend.faults.strike("user_preference", backend.now_us)
+        match fault["answer"] if fault else "":
+            case "unauthorized":
+                return _error(401, "Unauthorized", "Client not authorized")
+            case "error":
+                return _error(500, "Internal Server Error")
+            case "missing":
+                body = user_preference(backend.streamer_url)
+                del body["streamerInfo"]
+                return _json(body, 200)
+            case how:
+                return _json(user_preference(backend.streamer_url, with_streamer=how != "empty"), 200)
 
     @app.get("/marketdata/v1/quotes")
     async def market_quotes(symbols: str = "") -> Response:
         wanted = [symbol for symbol in (part.strip() for part in symbols.split(",")) if symbol]
         if not wanted:
             return _error(400, "Bad Request", "symbols are missing")
-        return Response(quotes(backend.market, wanted), media_type="application/json")
+        body = quotes(backend.market, wanted, lambda level_one: _as_told(backend.faults, level_one))
+        return Response(body, media_type="application/json")
 
+    control.add_to(app, backend)
     return app
+
+
+async def _goes_wrong(backend: Backend, path: str) -> Response | None:
+    """The answer of a fault that is at work for that path; None: it is answered as usual, perhaps later."""
+    what = next((name for name, known in _PATHS.items() if path == known), "")
+
+    def fits(fault: Fault) -> bool:
+        return fault["path"] in ("all", what)
+
+    faults, now_us = backend.faults, backend.now_us
+    if slow := faults.strike("rest_slow", now_us, fits):
+        await backend.pause(slow["by"])
+    if faults.strike("rest_down", now_us, fits):
+        return _HalfAnswer(media_type="application/json")
+    if fault := faults.strike("rest_status", now_us, fits):
+        answer = _page(fault["status"]) if fault["html"] else _error(fault["status"], "Simulated fault")
+        if fault["retry_after"] is not None:
+            answer.headers["Retry-After"] = str(fault["retry_after"])
+        return answer
+    if what == "token" and (fault := faults.strike("token_refused", now_us)):
+        return _TOKEN_REFUSALS[fault["how"]]()
+    return None
+
+
+def _as_told(faults: Faults, level_one: LevelOne) -> LevelOne:
+    """The record as REST tells it while quotes disagree or internals are unreliable."""
+    wrong = [one for one in faults.data if one.fault.name == "internals"]
+    off = faults.find("quotes_disagree")
+    if off is not None and not concerns(off, level_one.listing):
+        off = None
+    if not wrong and off is None:
+        return level_one
+    fields = list(level_one.values.items())
+    for one in wrong:
+        fields = distorted(one, level_one, fields, True) or []
+    told = LevelOne(level_one.listing)
+    told.values = dict(fields)
+    if off is not None:
+        off.hits += 1
+        for number in price_numbers(level_one.listing.layout) & told.values.keys():
+            told.values[number] = far_away(told, number, off.fault["away"])
+    return told
 
 
 def _token_answer(backend: Backend, form: dict[str, str]) -> Response:
@@ -113,6 +177,10 @@ _REFRESH_REFUSED = {
     "error_description": '400 Bad Request: "{"error_description":"Exception while authenticating refresh token '
     "[tokenDigest=simulator, Exception=Failed refresh token authentication [tokenDigest=simulator]]"
     '","error":"refresh_token_authentication_error"}"',
+}
+_OTHER_REFUSED = {
+    "error": "invalid_client",
+    "error_description": "Unauthorized: refresh token invalid, expired or revoked",
 }
 _CODE_REFUSED = {"error": "invalid_grant", "error_description": "Authorization code is unknown, used or too old"}
 
@@ -141,6 +209,19 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in parse_qs(body.decode("latin-1"), keep_blank_values=True).items()}
 
 
+class _HalfAnswer(Response):
+    """Begins and does not go on: uvicorn then breaks the connection, which is what the client must meet."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+def _page(status: int) -> Response:
+    return Response(AKAMAI, status_code=status, media_type="text/html")
+
+
 def _error(status: int, title: str, detail: str | None = None) -> Response:
     error: dict[str, object] = {"id": str(uuid.uuid4()), "status": status, "title": title}
     return _json({"errors": [error | ({"detail": detail} if detail else {})]}, status)
@@ -148,3 +229,16 @@ def _error(status: int, title: str, detail: str | None = None) -> Response:
 
 def _json(body: object, status: int) -> Response:
     return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
+
+
+_PATHS = {
+    "token": "/v1/oauth/token",
+    "preference": "/trader/v1/userPreference",
+    "quotes": "/marketdata/v1/quotes",
+}
+_TOKEN_REFUSALS: dict[str, Callable[[], Response]] = {
+    "dead": lambda: _json(_REFRESH_REFUSED, 400),
+    "invalid_client": lambda: _json(_OTHER_REFUSED, 400),
+    "blocked": lambda: _page(403),
+    "unavailable": lambda: _error(503, "Service Unavailable"),
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -23,8 +23,11 @@ from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.sim import rest, web
 from tradeassistd.sim.connection import Connection
-from tradeassistd.sim.faults import Faults
-from tradeassistd.sim.market import Market
+from tradeassistd.sim.faults.board import Faults, Running
+from tradeassistd.sim.faults.kinds import Fault
+from tradeassistd.sim.faults.plan import Entry, Scenario
+from tradeassistd.sim.faults.scenario import read_entry
+from tradeassistd.sim.market import Batch, Market
 from tradeassistd.sim.player import Player
 from tradeassistd.sim.session import Session
 from tradeassistd.sim.streamer import Counters, Cut, Streamer
@@ -44,6 +47,9 @@ class Simulator:
     `start_symbols`: once all of these are). After the last row market time goes on, in real time if there is no speed.
     `clock` measures machine time only. Port 0 is any free one.
 
+    `scenario` says what goes wrong and when; `inject` and HTTP (control.py) add to it. `see` is shown every batch of
+    the market as it really is.
+
     App key and secret are `APP_KEY` and `APP_SECRET` of sim.tokens; the one user is `CUSTOMER_ID` of sim.preference.
     Entering raises ConfigError when a port is taken; leaving raises what stopped the market, if anything did.
     """
@@ -55,6 +61,8 @@ class Simulator:
         speed: float | None = 1.0,
         cuts: Sequence[Cut] = (),
         start_symbols: Sequence[str] = (),
+        scenario: Scenario | None = None,
+        see: Callable[[Batch], None] | None = None,
         host: str = "127.0.0.1",
         http_port: int = 0,
         streamer_port: int = 0,
@@ -66,9 +74,11 @@ class Simulator:
             raise ConfigError(f"speed {speed} is negative", hint="use 1 for real time, 0 for as fast as it is taken")
         self.market = market
         self.oauth = Tokens(access_token_s)
-        self.faults = Faults()
         self.base_url = self.streamer_url = ""
-        self._streamer = Streamer(market, self._token_is_good, cuts=cuts, start_symbols=start_symbols)
+        self._streamer = Streamer(
+            market, self._token_is_good, cuts=cuts, start_symbols=start_symbols, scenario=scenario, see=see,
+            on_token_fault=self._spoil_tokens,
+        )  # fmt: skip
         self._clock = clock or WallClock()
         self._player = Player(self._streamer, self._clock, speed or None, self._deliver)
         self._host, self._http_port, self._streamer_port = host, http_port, streamer_port
@@ -129,6 +139,46 @@ class Simulator:
         """Whether the simulated service is out at the moment."""
         return self._streamer.in_cut
 
+    @property
+    def faults(self) -> Faults:
+        """What is going wrong."""
+        return self._streamer.faults
+
+    def inject(self, fault: str | Entry) -> Running | None:
+        """Let a fault come, written as on the command line: `mute, for: 45s`; one with a time still ahead is planned.
+
+        Gives the fault that has begun, None for one that is planned. Raises Problems, ConfigError.
+        """
+        entry = read_entry(fault, "inject") if isinstance(fault, str) else fault
+        self._streamer.check(entry.fault)
+        begun = None
+        if entry.daily is not None:
+            raise ConfigError("daily works only in a scenario", hint="write at, or nothing for now")
+        if entry.at.instant_us(self.market.start_us) > self.now_us:
+            self.faults.plan(entry, self.market.start_us)
+        else:
+            begun = self._streamer.begin_fault(entry.fault)
+        self._faults_changed()
+        return begun
+
+    def end_fault(self, number: int) -> Running | None:
+        """End a fault that is at work; None when there is none of that number."""
+        one = self.faults.running.get(number)
+        if one is not None:
+            self._streamer.end_fault(one)
+            self._faults_changed()
+        return one
+
+    def end_faults(self) -> None:
+        """End every fault that is at work, and let none that is planned come."""
+        self.faults.cancel()
+        for number in list(self.faults.running):
+            self.end_fault(number)
+
+    async def pause(self, seconds: float) -> None:
+        """Let machine time pass, for answers that are slow."""
+        await self._clock.pause(seconds)
+
     def elapsed_s(self) -> float:
         """Machine time, which tokens live by."""
         return self._clock.elapsed_s()
@@ -163,8 +213,10 @@ class Simulator:
         return self.oauth.is_good(token, self.elapsed_s())
 
     def _gate(self, websocket: ServerConnection, _: Request) -> Response | None:
-        if self._streamer.in_cut or self.faults.http_status is not None:
+        if self._streamer.in_cut:
             return websocket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "out of service\n")
+        if fault := self.faults.strike("handshake", self.now_us):
+            return websocket.respond(HTTPStatus(fault["status"]), "simulated fault\n")
         return None
 
     async def _handle(self, websocket: ServerConnection) -> None:
@@ -172,7 +224,7 @@ class Simulator:
             websocket.transport.abort()
             return
         session = self._streamer.connect()
-        connection = Connection(websocket, session, self._clock, self.faults, self.counters)
+        connection = Connection(websocket, session, self._clock, self.counters)
         self._connections[session] = connection
         self._watch_idle(connection)
         try:
@@ -190,8 +242,6 @@ class Simulator:
             connection.gone.set()
 
     async def _take(self, connection: Connection, text: str | bytes) -> None:
-        if self.faults.unanswered:
-            return
         self._streamer.pass_time(self._player.market_us())
         self._streamer.receive(connection.session, text)
         self._watch_idle(connection)
@@ -200,14 +250,27 @@ class Simulator:
         await connection.flush()
 
     async def _deliver(self) -> None:
+        self._finish_ended()
         if self._streamer.live is not None:
             await self._connections[self._streamer.live].flush()
-        elif self._connections:
-            self._finish_ended()
+        if len(self._connections) > 1 or self._streamer.live is None:  # a login may be refused late
+            for session, connection in list(self._connections.items()):
+                if session.ending is None:
+                    await connection.flush()
+
+    def _faults_changed(self) -> None:
+        self._player.changed.set()
+        self._start(self._deliver(), "sim.deliver")
+
+    def _spoil_tokens(self, fault: Fault) -> None:
+        if fault.name == "access_token_expires":
+            self.oauth.expire_access()
+        else:
+            self.oauth.revoke_refresh()
 
     def _finish_ended(self) -> None:
         for session, connection in self._connections.items():
-            if session.ending is not None:
+            if session.ending is not None and not connection.is_finishing:
                 self._start(connection.finish(), "sim.finish")
 
     def _watch_idle(self, connection: Connection) -> None:
@@ -245,7 +308,10 @@ class Simulator:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port))
+        listener = socket.create_server((host, port))
+        # What is accepted inherits it. Else a small frame waits up to 40 ms for the receipt of the one before.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}", hint="choose a free port, or 0 for any"

@@ -12,15 +12,19 @@ from collections.abc import Callable
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
+from tradeassistd.base.instant import US_PER_S
 from tradeassistd.sim import wire
+from tradeassistd.sim.faults.board import Faults, Running
+from tradeassistd.sim.faults.kinds import Fault
+from tradeassistd.sim.faults.lens import Lens
 from tradeassistd.sim.fields import LAYOUTS, Layout
-from tradeassistd.sim.market import Batch, Fields, LevelOne
+from tradeassistd.sim.market import Batch, LevelOne
 
 KEYS_MAX = 500
 
 
 class Code(IntEnum):
-    """Schwab's answer codes, as far as the simulator uses them."""
+    """Schwab's answer codes, as far as the simulator gives them by itself."""
 
     SUCCESS = 0
     LOGIN_DENIED = 3
@@ -37,6 +41,29 @@ class Ending(Enum):
 
     CLOSE = "with a close frame"
     DROP = "without one: the client sees 1006"
+    RESET = "with a TCP reset, which loses what is under way"
+
+
+ENDING_CODES = {
+    Code.LOGIN_DENIED: Ending.CLOSE,
+    Code.CLOSE_CONNECTION: Ending.CLOSE,
+    Code.STOP_STREAMING: Ending.DROP,
+}
+"""Codes after which the connection is severed, and how."""
+CODE_WORDS = {
+    3: "Login Denied.: token is invalid or has expired.",
+    9: "Unknown failure",
+    11: "Service not available",
+    12: "Connection replaced by a newer login",
+    19: "Reached symbol limit",
+    20: "Stream connection not found",
+    21: "Bad command formatting",
+    22: "Failed command SUBS",
+    23: "Failed command UNSUBS",
+    24: "Failed command ADD",
+    25: "Failed command VIEW",
+    30: "Stop streaming due to inactivity",
+}
 
 
 class Subscription(NamedTuple):
@@ -58,15 +85,25 @@ class Refusal(Exception):
 class Session:
     """The server's side of one connection.
 
-    `token_is_good` judges the access token of a LOGIN; `find` names the record a key means, or None.
+    `token_is_good` judges the access token of a LOGIN; `find` names the record a key means, or None; `faults` may come
+    between.
     """
 
-    def __init__(self, find: Callable[[str], LevelOne | None], token_is_good: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], LevelOne | None],
+        token_is_good: Callable[[str], bool],
+        faults: Faults | None = None,
+    ) -> None:
+        self._faults = faults or Faults()
+        self._lens = Lens(self._faults)
         self._find = find
         self._token_is_good = token_is_good
         self._login: wire.Request | None = None
         self._subscriptions: dict[str, dict[str, Subscription]] = {service: {} for service in LAYOUTS}
         self.outbox: deque[str] = deque()
+        self.late: deque[tuple[int, str]] = deque()
+        """Answers that are held back, with the market time they are due."""
         self.ending: Ending | None = None
         self.commands: list[tuple[str, str, tuple[str, ...]]] = []
         """Service, command and keys of each request that was carried out since the owner last emptied the list."""
@@ -92,6 +129,10 @@ class Session:
 
     def publish(self, batch: Batch) -> None:
         """Send what changed, as far as it is subscribed: one frame for the batch, one item per change and key."""
+        for seen in self._lens.see(batch):
+            self._send(seen)
+
+    def _send(self, batch: Batch) -> None:
         contents: dict[str, list[str]] = {}
         for level_one, fields in batch.changes:
             listing = level_one.listing
@@ -105,34 +146,97 @@ class Session:
                     if parts:
                         contents.setdefault(service, []).append(f"{subscription.opening}{','.join(parts)}}}")
         if contents:
-            self.outbox.append(wire.data(batch.at_us, contents))
+            self.outbox.append(wire.data(self._stamp(batch.at_us), contents))
 
     def beat(self, now_us: int) -> None:
         """Send a heartbeat."""
-        self.outbox.append(wire.heartbeat(now_us))
+        if not self._faults.stops_heartbeats:
+            self.outbox.append(wire.heartbeat(self._stamp(now_us)))
+
+    def begin_fault(self, one: Running, now_us: int) -> None:
+        """Show what a fault shows as soon as it begins."""
+        shown = self._lens.begin(one, self._records(), now_us)
+        if not self._faults.is_mute:
+            self._send(shown)
+
+    def catch_up(self, now_us: int) -> None:
+        """A fault is over: send what it kept back or showed wrongly."""
+        for seen in self._lens.catch_up(now_us):
+            self._send(seen)
+
+    def say(self, frame: str) -> None:
+        """Send a frame as it is."""
+        if not self._faults.is_mute:
+            self.outbox.append(frame)
+
+    def release_late(self, now_us: int) -> None:
+        """Send the answers that were held back until now."""
+        while self.late and self.late[0][0] <= now_us:
+            self.say(self.late.popleft()[1])
+
+    def big_image(self, now_us: int, bytes_least: int) -> str:
+        """A frame with the image of everything subscribed, again and again until it is large enough."""
+        items = {service: self._image_items(service, list(keys)) for service, keys in self._subscriptions.items()}
+        round_bytes = sum(len(item) for held in items.values() for item in held)
+        repeats = -(-bytes_least // round_bytes) if round_bytes else 1
+        contents = {service: held * repeats for service, held in items.items() if held}
+        return wire.data(self._stamp(now_us), contents)
 
     def replace(self, now_us: int) -> None:
         """Tell this connection that the same user logged in elsewhere, and end it."""
         login = self._login or wire.Malformed(command="LOGIN")
-        self.outbox.append(wire.response(login, now_us, Code.CLOSE_CONNECTION, "Connection replaced by a newer login"))
+        self.say(wire.response(login, self._stamp(now_us), Code.CLOSE_CONNECTION, CODE_WORDS[12]))
         self.ending = Ending.CLOSE
 
     def stop_idle(self, now_us: int) -> None:
         """End a connection that has subscribed nothing for too long; before the login not a word is said."""
+        self.stop(now_us, "Stop streaming due to empty subscription")
+
+    def stop(self, now_us: int, message: str) -> None:
+        """End a connection the way Schwab stops one: a notify with code 30, and then no close frame."""
         if self.logged_in:
-            self.outbox.append(wire.notify(now_us, Code.STOP_STREAMING, "Stop streaming due to empty subscription"))
+            self.say(wire.notify(self._stamp(now_us), Code.STOP_STREAMING, message))
         self.ending = Ending.DROP
 
     def _answer(self, request: wire.Request | wire.Malformed, now_us: int) -> None:
+        if not self._faults.running or not self._answer_wrongly(request, now_us):
+            answer, image = self._answer_well(request, now_us)
+            self.outbox += [answer, *image]
+
+    def _answer_well(self, request: wire.Request | wire.Malformed, now_us: int) -> tuple[str, list[str]]:
+        """Do what is asked; gives the answer, and the frames with the image behind it."""
+        stamp_us = self._stamp(now_us)
         try:
-            image = self._carry_out(request)
+            wanted = self._carry_out(request)
         except Refusal as refusal:
-            self.outbox.append(wire.response(request, now_us, refusal.code, refusal.message))
-            return
-        self.outbox.append(wire.response(request, now_us, Code.SUCCESS, self._success(request)))
-        if image is not None:
-            service, keys = image
-            self._send_image(service, keys, now_us)
+            return wire.response(request, stamp_us, refusal.code, refusal.message), []
+        items = self._image_items(*wanted) if wanted is not None else []
+        image = [wire.data(stamp_us, {wanted[0]: items})] if wanted is not None and items else []
+        return wire.response(request, stamp_us, Code.SUCCESS, self._success(request)), image
+
+    def _answer_wrongly(self, request: wire.Request | wire.Malformed, now_us: int) -> bool:
+        """Whether a fault has seen to the request."""
+
+        def fits(fault: Fault) -> bool:
+            return fault["service"] in ("", request.service) and fault["command"] in ("", request.command)
+
+        if self._faults.is_mute:
+            return True
+        if fault := self._faults.strike("unanswered", now_us, fits):
+            if fault["carried_out"]:
+                self.outbox += self._answer_well(request, now_us)[1]
+            return True
+        if fault := self._faults.strike("refuse", now_us, fits):
+            code = fault["code"]
+            self.outbox.append(wire.response(request, self._stamp(now_us), code, CODE_WORDS[code]))
+            self.ending = next((ending for one, ending in ENDING_CODES.items() if one == code), self.ending)
+            return True
+        if fault := self._faults.strike("late_answer", now_us, fits):
+            answer, image = self._answer_well(request, now_us)
+            self.outbox += image
+            self.late.append((now_us + fault["by"] * US_PER_S, answer))
+            return True
+        return False
 
     def _carry_out(self, request: wire.Request | wire.Malformed) -> tuple[str, list[str]] | None:
         """Do what is asked; returns the service and keys whose image is due, if any. Raises Refusal."""
@@ -196,17 +300,27 @@ class Session:
         asked = {key: Subscription(f'{{"key":{wire.json_text(key)},', fields) for key in keys}
         return held | asked if request.command == "ADD" else asked
 
-    def _send_image(self, service: str, keys: list[str], now_us: int) -> None:
+    def _image_items(self, service: str, keys: list[str]) -> list[str]:
         """Every asked field of the keys that are listed on this service; an unknown key gets nothing."""
         items = []
         for key in keys:
             level_one = self._find(key)
             if level_one is not None and level_one.listing.layout.service == service:
                 wanted = self._subscriptions[service][key].fields
-                fields: Fields = [field for field in level_one.values.items() if field[0] in wanted]
-                items.append(wire.item(key, fields, level_one.listing.head))
-        if items:
-            self.outbox.append(wire.data(now_us, {service: items}))
+                image = self._lens.image(level_one)
+                if image is not None:
+                    head, fields = image
+                    items.append(wire.item(key, [field for field in fields if field[0] in wanted], head))
+        return items
+
+    def _records(self) -> list[LevelOne]:
+        """The records that are subscribed, each once."""
+        found = (self._find(key) for _, key in self.subscribed())
+        return list(dict.fromkeys(record for record in found if record is not None))
+
+    def _stamp(self, at_us: int) -> int:
+        """What the server's clock shows at that market time."""
+        return at_us + self._faults.skew_us
 
     @staticmethod
     def _success(request: wire.Request | wire.Malformed) -> str:
