@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradeassistd.market.instrument import instrument_of
-from tradeassistd.market.price import PRICE_SCALE
+from tradeassistd.market.price import PRICE_SCALE, price_from_text
 from tradeassistd.market.quote import Change, Quote
 from tradeassistd.market.tick import Field, Tick
 
@@ -23,8 +24,13 @@ NAMES = {"last": PRICES, "bid": PRICES, "ask": PRICES, "bid_size": SIZES, "ask_s
 CHANGES = st.lists(st.fixed_dictionaries({}, optional=NAMES), min_size=1, max_size=25)
 
 
+def unbounded(symbol: str) -> Quote:
+    """Of which every price is plausible, so that small numbers do."""
+    return Quote(symbol, replace(instrument_of(symbol), plausible=None))
+
+
 def ticks_of(symbol: str, changes: list[dict[str, Any]]) -> list[Tick]:
-    quote = Quote(symbol)
+    quote = unbounded(symbol)
     return [quote.merge(at_us, Change(symbol, **change)) for at_us, change in enumerate(changes, 1)]
 
 
@@ -86,15 +92,19 @@ def test_an_index_is_sampled_at_a_new_value_or_a_new_trade_time(symbol: str, cha
 
 @given(SYMBOLS, CHANGES)
 def test_slow_facts_hold_their_last_word_and_say_when_they_move(symbol: str, changes: list[dict[str, Any]]) -> None:
-    quote, zero = Quote(symbol), instrument_of(symbol).zero_is_a_price
+    quote, zero = unbounded(symbol), instrument_of(symbol).zero_is_a_price
     before: tuple[object, ...] = (None, None, None, None, None, None, "", "")
     for count, change in enumerate(changes, 1):
         moved = quote.merge_facts(Change(symbol, **change))
-        facts = quote.facts
-        expected = []
-        for name in ("open", "high", "low", "prev_close", "year_high", "year_low"):
+        of_the_day = [last_word(changes[:count], name) for name in ("open", "high", "low")]
+        zeros_count = zero and any(of_the_day)  # else it is the reset at 03:30
+        expected = [
+            value * PRICE_SCALE if value or (zeros_count and value is not None) else None for value in of_the_day
+        ]
+        for name in ("prev_close", "year_high", "year_low"):
             value = last_word(changes[:count], name)
-            expected.append(value * PRICE_SCALE if value or (zero and value is not None) else None)
+            expected.append(value * PRICE_SCALE if value else None)
+        facts = quote.told_facts
         now = (*expected, last_word(changes[:count], "status") or "", last_word(changes[:count], "contract") or "")
         held = (facts.open, facts.high, facts.low, facts.prev_close, facts.year_high, facts.year_low)
         assert (*held, facts.status, facts.contract) == now
@@ -107,7 +117,7 @@ def test_slow_facts_hold_their_last_word_and_say_when_they_move(symbol: str, cha
     [("SPY", None, -5), ("/CL", None, -5), ("$SPX", None, -5), ("$TICK", 0, -5), ("$ADDQ", 0, -5)],
 )
 def test_zero_and_negative_values_by_class(symbol: str, zero: int | None, negative: int) -> None:
-    quote = Quote(symbol)
+    quote = unbounded(symbol)
     assert quote.merge(1, Change(symbol, last=0)).last == zero
     assert quote.merge(2, Change(symbol, last=negative)).last == negative * PRICE_SCALE
 
@@ -124,3 +134,63 @@ def test_volume_that_moves_before_the_first_price_is_no_trade() -> None:
     quote.merge(1, Change("SPY", volume=100))
     tick = quote.merge(2, Change("SPY", volume=200))
     assert (tick.size, tick.volume, tick.changed) == (None, 200, Field.VOLUME)
+
+
+def test_a_value_that_is_not_plausible_is_unknown_until_the_next_one() -> None:
+    quote = Quote("$TICK")
+    assert quote.merge(1, Change("$TICK", last=-812)).last == -812 * PRICE_SCALE
+    wild = quote.merge(2, Change("$TICK", last=-812_000))
+    assert (wild.last, wild.size, wild.changed) == (None, None, Field.LAST)
+    assert quote.doubted == [-812_000]
+    again = quote.merge(3, Change("$TICK", last=-810))
+    assert (again.last, again.size) == (-810 * PRICE_SCALE, 0)
+
+
+def test_bounds_hold_for_every_price_of_a_quote_and_are_plausible_themselves() -> None:
+    bounds = (10 * PRICE_SCALE, 20 * PRICE_SCALE)
+    quote = Quote("SPY", replace(instrument_of("SPY"), plausible=bounds))
+    change = Change("SPY", last=10, bid=9.99, ask=20, open=20.01, high=20, low=1, prev_close=15, year_high=99)
+    tick = quote.merge(1, change)
+    assert (tick.last, tick.bid, tick.ask) == (10 * PRICE_SCALE, None, 20 * PRICE_SCALE)
+    assert quote.merge_facts(change)
+    facts = quote.facts
+    assert (facts.open, facts.low, facts.year_high) == (None, None, None)
+    assert (facts.high, facts.prev_close) == (20 * PRICE_SCALE, 15 * PRICE_SCALE)
+    assert quote.doubted == [9.99, 20.01, 1, 99]
+
+
+def test_a_trade_at_a_price_that_is_not_plausible_is_none_and_its_volume_counts() -> None:
+    quote = Quote("SPY")
+    quote.merge(1, Change("SPY", last=500, volume=100))
+    assert quote.merge(2, Change("SPY", last=50_000, volume=110)).size is None
+    assert quote.merge(3, Change("SPY", last=501, volume=115)).size == 5
+
+
+def test_crude_oil_below_zero_is_a_price() -> None:
+    assert Quote("/CLK20").merge(1, Change("/CLK20", last=-37.63)).last == -3_763_000_000
+
+
+def test_a_quote_goes_on_under_other_facts() -> None:
+    """A breadth figure that is taken for an index: its 0 becomes "none yet", and what was out of bounds is left out."""
+    old = Quote("$NEW", replace(instrument_of("$TICK"), symbol="$NEW", plausible=None))
+    old.merge(1, Change("$NEW", last=0, trade_ms=5, high=900, low=-900))
+    old.merge_facts(Change("$NEW", high=900, low=-900, status="Normal"))
+    new = old.as_of(replace(instrument_of("$NEW"), plausible=(0, 100 * PRICE_SCALE)))
+    assert (new.image(7).last, new.image(7).trade_ms, new.image(7).is_image) == (None, 5, True)
+    assert (new.facts.high, new.facts.low, new.facts.status) == (None, None, "Normal")
+    assert (old.image(7).last, old.facts.high) == (0, 900 * PRICE_SCALE)
+    tick = new.merge(8, Change("$NEW", last=5))
+    assert (tick.last, tick.size, tick.is_image) == (5 * PRICE_SCALE, 0, False)
+
+
+def test_the_prices_of_one_contract_are_not_those_of_the_next() -> None:
+    quote = Quote("/CL")
+    old = Change("/CL", last=59.49, bid=59.48, ask=59.5, volume=100, contract="/CLG27", trade_ms=1)
+    quote.merge_facts(old)
+    quote.merge(1, old)
+    roll = Change("/CL", volume=0, contract="/CLH27")
+    assert quote.merge_facts(roll)
+    tick = quote.merge(2, roll)
+    assert (tick.last, tick.bid, tick.ask, tick.size) == (None, None, None, None)
+    trade = Change("/CL", last=59.15, volume=3, trade_ms=2)
+    assert quote.merge(3, trade).last == price_from_text("59.15")

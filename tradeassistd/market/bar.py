@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 INTERVALS_S: dict[str, int] = {
@@ -9,6 +11,8 @@ INTERVALS_S: dict[str, int] = {
     "1h": 3600, "2h": 7200, "4h": 14400, "1d": 86400,
 }  # fmt: skip
 """Every interval a rule may name, with its length in seconds (1d means one session)."""
+ARCHIVE_INTERVAL = "1m"
+"""Every symbol's one-minute bars over all its trades are made and stored, whether or not a rule asks."""
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -27,3 +31,14 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     volume: int
     trades: int
     """How many trades (or samples, for a symbol without volume) it was made from."""
+
+
+class Stretch(NamedTuple):
+    """A span in which every trade of a symbol was seen, UTC microseconds; what its bars lack was not traded."""
+
+    symbol: str
+    from_us: int
+    to_us: int
+    """0 while it goes on."""
+    contract: str = ""
+    """The contract a futures root stood for, empty where Schwab names none."""

@@ -1,11 +1,19 @@
-"""What a symbol is: its class, tick size and trading hours, from how Schwab writes it."""
+"""What a symbol is: its class, tick size, trading hours and bounds, from how Schwab writes it and the catalogue.
+
+`_instruments.yaml` of a rules directory may say otherwise (rules/instruments.py). What it says is a mapping of symbols
+to instruments, *overrides* below; one of a futures root holds for its contracts too.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fractions import Fraction
+from functools import lru_cache
 
+from tradeassistd.market.catalogue import Entry, entry_of
 from tradeassistd.market.price import price_from_text
 
 
@@ -33,7 +41,7 @@ class Market(StrEnum):
     FX = "fx"
     GRAINS = "grains"
     OTHER = "other"
-    """A future of a root that the catalogue does not know: it keeps the days of the equity index futures."""
+    """A future whose own days the calendar does not have: it keeps those of the equity index futures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +52,32 @@ class Instrument:
     kind: InstrumentClass
     root: str
     tick_size: int
+    name: str = ""
+    """What people call it; empty when the catalogue does not know it."""
+    multiplier: Fraction | int = 0
+    """What one point of one contract is worth, in the currency of the contract; 0: unknown, or no contract."""
+    plausible: tuple[int, int] | None = None
+    """Scaled prices, bounds included: a value outside is taken for unknown. None: every value is plausible."""
+    listed: Market = Market.NYSE
+    """Where it trades."""
+    session: str = ""
+    """The session of its bars, vwap and day values, where that is not the usual one of its class."""
+    overrides: Mapping[str, Instrument] = field(default_factory=dict, compare=False, repr=False)
+    """What holds beside it in place of the catalogue."""
 
     @property
     def market(self) -> Market:
         """Where it trades: of a future by its root."""
-        if self.kind is InstrumentClass.FUTURE:
-            return _FUTURE_MARKETS.get(self.root, Market.OTHER)
-        return Market.VIX if self.symbol == "$VIX" else Market.NYSE
+        return self.listed
+
+    @property
+    def hours(self) -> tuple[InstrumentClass, Market, str]:
+        """What its sessions, and so its bars and day values, depend on."""
+        return (self.kind, self.listed, self.session)
+
+    def beside(self, symbol: str) -> Instrument:
+        """What another symbol is, for `sym(...)` in a condition of this one. Raises ValueError as `instrument_of`."""
+        return instrument_in(self.overrides, symbol)
 
     @property
     def has_volume(self) -> bool:
@@ -68,27 +95,9 @@ class Instrument:
         return self.kind is InstrumentClass.INTERNAL
 
 
-# Breadth figures that Schwab serves; a trailing Q is the NASDAQ variant (schwab_protocol.md 5.3).
-_INTERNALS = {"$TICK", "$ADD", "$ADVN", "$DECN", "$TRIN", "$VOLD", "$UVOL", "$DVOL", "$VOLSPD"}
-
-# Smallest price move by futures root, from the exchanges' contract specifications.
-_FUTURE_TICKS = {
-    "/ES": "0.25", "/NQ": "0.25", "/RTY": "0.1", "/YM": "1", "/MES": "0.25", "/MNQ": "0.25", "/M2K": "0.1", "/MYM": "1",
-    "/CL": "0.01", "/MCL": "0.01", "/GC": "0.1", "/MGC": "0.1", "/SI": "0.005", "/HG": "0.0005", "/NG": "0.001",
-    "/ZB": "0.03125", "/ZN": "0.015625", "/ZF": "0.0078125", "/ZT": "0.00390625", "/HO": "0.0001", "/BZ": "0.01",
-}  # fmt: skip
-_FUTURE_MARKETS = {
-    root: market
-    for market, roots in {
-        Market.EQUITY_INDEX: "/ES /NQ /RTY /YM /MES /MNQ /M2K /MYM /EMD /NKD",
-        Market.ENERGY: "/CL /MCL /QM /NG /QG /MNG /HO /RB /BZ",
-        Market.METALS: "/GC /MGC /QO /SI /SIL /QI /HG /MHG /QC /PL /PA",
-        Market.RATES: "/ZB /UB /ZN /TN /ZF /ZT /Z3N /ZQ /SR1 /SR3 /GE",
-        Market.FX: "/6A /6B /6C /6E /6J /6M /6N /6S /E7 /J7 /M6A /M6B /M6E /MCD /MJY /MSF",
-        Market.GRAINS: "/ZC /ZS /ZW /KE /ZL /ZM /ZO /ZR /XC /XK /XW",
-    }.items()
-    for root in roots.split()
-}
+_USUAL_TICK = price_from_text("0.01")
+"""That of stocks and indices, and of what the catalogue does not know."""
+INSTRUMENTS_KEPT = 4_096
 _CONTRACT = re.compile(r"(/[A-Z0-9]+?)([FGHJKMNQUVXZ]\d{2})?$")
 _SYMBOL = re.compile(r"/[A-Z0-9]{1,6}|\$[A-Z0-9]{1,12}|[A-Z][A-Z0-9]{0,7}(/[A-Z]{1,3})?")
 
@@ -98,16 +107,40 @@ def is_symbol(text: str) -> bool:
     return _SYMBOL.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=INSTRUMENTS_KEPT)
 def instrument_of(symbol: str) -> Instrument:
     """The built-in facts for `symbol`. Raises ValueError when it is not written as Schwab writes symbols."""
     if not is_symbol(symbol):
         raise ValueError(f"{symbol!r} is not a symbol")
+    root = _root(symbol) if symbol.startswith("/") else symbol
+    entry = entry_of(root)
+    if entry is not None:
+        return _listed(symbol, entry)
     if symbol.startswith("/"):
-        match = _CONTRACT.fullmatch(symbol)
-        root = match.group(1) if match and match.group(1) != "/" else symbol
-        return Instrument(symbol, InstrumentClass.FUTURE, root, price_from_text(_FUTURE_TICKS.get(root, "0.01")))
-    if symbol.startswith("$"):
-        internal = symbol in _INTERNALS or symbol.removesuffix("Q") in _INTERNALS
-        kind = InstrumentClass.INTERNAL if internal else InstrumentClass.INDEX
-        return Instrument(symbol, kind, symbol, price_from_text("1" if internal and symbol != "$TRIN" else "0.01"))
-    return Instrument(symbol, InstrumentClass.EQUITY, symbol, price_from_text("0.01"))
+        return Instrument(symbol, InstrumentClass.FUTURE, root, _USUAL_TICK, listed=Market.OTHER)
+    return Instrument(symbol, InstrumentClass.INDEX if symbol[0] == "$" else InstrumentClass.EQUITY, root, _USUAL_TICK)
+
+
+def instrument_in(overrides: Mapping[str, Instrument], symbol: str) -> Instrument:
+    """The facts for `symbol`, those of `overrides` first. Raises ValueError as `instrument_of`."""
+    if not overrides:
+        return instrument_of(symbol)
+    found = overrides.get(symbol)
+    if found is None:
+        found = instrument_of(symbol)
+        if found.root in overrides:
+            found = replace(overrides[found.root], symbol=symbol)
+    return replace(found, overrides=overrides)
+
+
+def _root(symbol: str) -> str:
+    match = _CONTRACT.fullmatch(symbol)
+    return match.group(1) if match and match.group(1) != "/" else symbol
+
+
+def _listed(symbol: str, entry: Entry) -> Instrument:
+    tick_size = _USUAL_TICK if entry.tick_size is None else entry.tick_size
+    return Instrument(
+        symbol, InstrumentClass(entry.kind), entry.symbol, tick_size, entry.name, entry.multiplier, entry.plausible,
+        Market(entry.market),
+    )  # fmt: skip

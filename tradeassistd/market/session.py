@@ -58,7 +58,7 @@ def session_words(instrument: Instrument) -> tuple[str, ...]:
 
 def series_session(instrument: Instrument) -> str:
     """The session whose trades make the instrument's bars unless a rule says otherwise."""
-    return "globex" if instrument.kind is InstrumentClass.FUTURE else "rth"
+    return instrument.session or ("globex" if instrument.kind is InstrumentClass.FUTURE else "rth")
 
 
 def window_at(instrument: Instrument, session: str, at_us: int) -> Window | None:
