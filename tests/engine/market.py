@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.engine import Engine
@@ -18,6 +19,7 @@ from tradeassistd.engine.language.expression import (
     Number,
 )
 from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.engine.silences import Silence, SilenceEnd
 from tradeassistd.engine.transition import Kind, RuleState, Transition
 from tradeassistd.market.price import price_from_text
 from tradeassistd.market.tick import Field, Tick
@@ -67,10 +69,12 @@ class Market:
     """Everything the engine was given, in order: the tape of this market."""
     reloads: int = 0
     rules_hash: str = ""
+    silences: tuple[Silence, ...] = ()
+    """Those that the start restores."""
 
     def __post_init__(self) -> None:
         self.engine = Engine(RuleSet(self.rules, self.rules_hash))
-        self._take(Start(self._next(), self.rules_hash, self.states))
+        self._take(Start(self._next(), self.rules_hash, self.states, self.silences))
 
     def image(self, symbol: str, price: str | None = None, **quote: str) -> list[Transition]:
         """The first row after a subscription: sets values and is no trade."""
@@ -113,15 +117,23 @@ class Market:
         """A gap of some symbols alone, of no length."""
         return self._take(Gap(self._next(), self.now_us, self.now_us, "stale", symbols))
 
-    def reload(self, *rules: Rule) -> list[Transition]:
-        """Other rules from now on."""
+    def reload(self, *rules: Rule, silences: tuple[Silence, ...] = ()) -> list[Transition]:
+        """Other rules, and another file of silences, from now on."""
         self.rules = rules
         self.reloads += 1
-        self.engine.offer(RuleSet(rules, f"reload {self.reloads}"))
+        self.engine.offer(RuleSet(rules, f"reload {self.reloads}", silences=silences))
         return self._take(RulesSwap(self._next(), f"reload {self.reloads}"))
 
     def acknowledge(self, rule_id: str, symbol: str = "") -> list[Transition]:
         return self._take(Ack(self._next(), rule_id, symbol))
+
+    def silence(self, for_s: float, *, number: int = 1, **globs: Any) -> list[Transition]:
+        """Somebody wants to hear nothing for so long; `rules`, `symbols` and `tags` are globs."""
+        now_us = self._next()
+        return self._take(Silence(now_us, now_us + round(for_s * US_PER_S), number=number, **globs))
+
+    def end_silence(self, number: int = 1) -> list[Transition]:
+        return self._take(SilenceEnd(self._next(), number))
 
     def facts(self, symbol: str, *, status: str = "", contract: str = "", **prices: str) -> list[Transition]:
         """Slow values of the day: open, high, low, prev_close, year_high, year_low."""

@@ -137,12 +137,12 @@ def test_a_crossing_that_a_judging_would_see_now_is_true_until_the_judging() -> 
         ("mid > 1", "no bid and no ask yet"),
         ("spread_pct > 1%", "no bid and no ask yet"),
         ("sym($VIX).price > 20", "$VIX: no quote yet"),
-        ("close(1m) > 1", "warming: 0 of 1 bars of 1m"),
-        ("close(1m)[3] > 1", "warming: 0 of 4 bars of 1m"),
+        ("close(1m) > 1", "warming until 10:01: 0 of 1 bars of 1m"),
+        ("close(1m)[3] > 1", "warming until 10:04: 0 of 4 bars of 1m"),
         ("sma(close, 20, 5m) > avg(close, 20, 5m)[1]",
-         "warming: 0 of 20 bars of 5m; warming: 0 of 21 bars of 5m"),
-        ("roc(close, 10, 1m) > 1%", "warming: 0 of 11 bars of 1m"),
-        ("price crosses close(1m)", "no trade yet; warming: 0 of 1 bars of 1m"),
+         "warming until 11:40: 0 of 20 bars of 5m; warming until 11:45: 0 of 21 bars of 5m"),
+        ("roc(close, 10, 1m) > 1%", "warming until 10:11: 0 of 11 bars of 1m"),
+        ("price crosses close(1m)", "no trade yet; warming until 10:01: 0 of 1 bars of 1m"),
         ("price inside [1, ask]", "no trade yet; no ask yet"),
         ("max(1, -(bid * 2)) > 4", "no bid yet"),
     ],
@@ -171,12 +171,14 @@ def test_warming_counts_bars_as_they_close() -> None:
     market = watched("sma(close, 3, 1m) > 1")
     for seen in range(4):
         one = leaf(market)
-        assert one.why == (f"warming: {seen} of 3 bars of 1m" if seen < 3 else "")
+        assert one.why == (f"warming until 10:03: {seen} of 3 bars of 1m" if seen < 3 else "")
         market.trade("SPY", "100")
         market.wait(65)
     market.drop()
+    assert leaf(market).why == "feed not live"
     market.resume()
-    assert leaf(market).why == "warming: 0 of 3 bars of 1m"
+    market.image("SPY", "100")
+    assert leaf(market).why == "warming until 10:08: 0 of 3 bars of 1m"
 
 
 def test_a_look_back_says_how_much_of_it_is_there() -> None:
@@ -250,7 +252,7 @@ def test_every_bar_function_says_in_the_table_how_many_bars_it_needs(function: F
     market = watched(f"{text} > 1")
     needed = function.bars_needed(counts, part)
     for seen in range(needed):
-        assert leaf(market).why == f"warming: {seen} of {needed} bars of 1m"
+        assert leaf(market).why == f"warming until 10:{needed:02}: {seen} of {needed} bars of 1m"
         market.trade("SPY", str(100 + seen % 2))
         market.wait(65)
     assert leaf(market).outcome is not None

@@ -63,14 +63,17 @@ def leg(market: Market) -> Leg:
         ("rvol(1m) > 2x", "warming: needs 5 sessions with a bar of 1m at this time of day"),
         ("close(1m, live) > 5", "no bar of 1m is forming"),
         ("sma(close, 3, 1m, live) > 5", "no bar of 1m is forming"),
-        ("sma(close, 3, 1m, live)[1] > 5", "warming: 0 of 3 bars of 1m"),
-        ("close(5m, rth) > close(5m, live)[1]", "warming: 0 of 1 bars of 5m"),
-        ("macd(close, 12, 26, 9, 1m).signal[2] > 0", "warming: 0 of 36 bars of 1m"),
-        ("bollinger(close, 20, 2, 1m).upper > 0", "warming: 0 of 20 bars of 1m"),
-        ("price < close(1m) - 2 * atr(14, 1m)", "warming: 0 of 1 bars of 1m; warming: 0 of 15 bars of 1m"),
+        ("sma(close, 3, 1m, live)[1] > 5", "warming until 10:03: 0 of 3 bars of 1m"),
+        ("close(5m, rth) > close(5m, live)[1]", "warming until 10:05: 0 of 1 bars of 5m"),
+        ("macd(close, 12, 26, 9, 1m).signal[2] > 0", "warming until 10:36: 0 of 36 bars of 1m"),
+        ("bollinger(close, 20, 2, 1m).upper > 0", "warming until 10:20: 0 of 20 bars of 1m"),
+        (
+            "price < close(1m) - 2 * atr(14, 1m)",
+            "warming until 10:01: 0 of 1 bars of 1m; warming until 10:15: 0 of 15 bars of 1m",
+        ),
         ("count(price crosses 5, 30m) > 2", "warming: watched 0 of 30 min"),
         ("count(price crosses 5, 90s) > 2", "warming: watched 0 of 90 s"),
-        ("count(price crosses sma(close, 2, 1m) and bid > 1, 30m) > 2", "warming: 0 of 2 bars of 1m"),
+        ("count(price crosses sma(close, 2, 1m) and bid > 1, 30m) > 2", "warming until 10:02: 0 of 2 bars of 1m"),
         ("streak(price > 5, 1m) > 2", "until a 1m bar closes with a known condition"),
         ("pct_from(price, prev_day.close) > max(1%, net_pct)", "no close of the day before yet"),
     ],
@@ -84,7 +87,7 @@ def test_an_unknown_leaf_says_why(when: str, why: str) -> None:
 def test_a_live_window_counts_the_forming_bar() -> None:
     market = watched("sma(close, 3, 1m, live) > 5")
     market.trade("SPY", "100")
-    assert leg(market).why == "warming: 0 of 2 bars of 1m"
+    assert leg(market).why == "warming until 10:02: 0 of 2 bars of 1m"
 
 
 def test_what_is_asked_for_inside_a_session_is_known_from_the_next_one_on() -> None:
@@ -276,8 +279,8 @@ def test_an_unknown_event_of_a_sequence_says_why() -> None:
     market.trade("SPY", "102")
     market.wait(1)
     last = leg(market).items[1]
-    assert (last.outcome, last.why) == (None, "warming: 0 of 3 bars of 1m")
-    assert (leg(market).outcome, leg(market).why) == (None, "warming: 0 of 3 bars of 1m")
+    assert (last.outcome, last.why) == (None, "warming until 10:03: 0 of 3 bars of 1m")
+    assert (leg(market).outcome, leg(market).why) == (None, "warming until 10:03: 0 of 3 bars of 1m")
 
 
 def test_a_sequence_beside_a_comparison_takes_only_its_own_leaves() -> None:

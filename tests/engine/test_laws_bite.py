@@ -20,7 +20,7 @@ from tests.engine.breaks import BREAKS, Break
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAWS = sorted((CHECKOUT / "tests" / "engine" / "laws").glob("test_*.py"))
 AT_ONCE = 2
-WITHIN_S = 60
+WITHIN_S = 180
 
 PROFILE = '''
 """Makes a run of the laws repeatable and short, and proves that it runs on the copy."""

@@ -132,9 +132,9 @@ def test_a_plain_number_beside_a_number_is_that_number(text: str, right: float) 
         ("vwap() > 5", TRADED | DAY),
         ("highest(mid, 5m) > 5", TOUCH | SECOND_TURNED),
         ("highest(price, 5m) < price", ROW | SECOND_TURNED),
-        ("close(5m) > 5", BARS_MOVED),
-        ("close(5m, live) > 5", BARS_MOVED | TRADED),
-        ("rvol(5m) > 2", BARS_MOVED),
+        ("close(5m) > 5", BARS_MOVED | Field.IMAGE),
+        ("close(5m, live) > 5", BARS_MOVED | TRADED | Field.IMAGE),
+        ("rvol(5m) > 2", BARS_MOVED | Field.IMAGE),
     ],
 )
 def test_everything_that_can_move_a_value_has_it_judged(text: str, reads: int) -> None:

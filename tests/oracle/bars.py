@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tests.oracle.events import GRACE_US, US_PER_S, Event, Row
+from tests.oracle.events import GRACE_US, US_PER_S, Event, Gap, Restart, Row
 from tests.oracle.hours import Session
 from tests.oracle.seen import Seen, Symbol
 
@@ -34,10 +34,10 @@ class OracleBar:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A bar closed at the event with this index, after this many cuts."""
+    """A bar closed at the event with this index, after so many holes in its session (or rolls)."""
 
     index: int
-    cuts: int
+    holes: int
     bar: OracleBar
 
 
@@ -69,7 +69,11 @@ class Series:
         self._slot = (0, 0)
         self._trades: list[tuple[Fraction, int]] = []  # of the bar that is forming
         self._closed_until_us = 0
-        self._cuts = 0
+        self._cuts = self._rolls = self._holes = 0
+        self._lost_us: int | None = None  # since when nobody watches
+        self._told_us = self._before_us = 0  # until when, as the last gap said; time of the event before
+        self._live = False
+        self._holed: list[int] = []  # events at which a hole in the session ended, or the contract rolled
         self.closings: list[Closing] = []
         self._grown: list[int] = []  # events at which the forming bar changed
         self._forms: list[tuple[tuple[int, int], list[tuple[Fraction, int]], int]] = []  # its trades: how many of which
@@ -95,15 +99,39 @@ class Series:
         if self._trades and event.at_us >= self._slot[1] + GRACE_US and not getattr(event, "timeless", False):
             self._close(index, event.at_us)
         if held.cuts != self._cuts:
-            self._cuts, self._trades = held.cuts, []
-            self._grow(index)
+            self._cut(index, event, held)
+        if held.live and not self._live and self._lost_us is not None:
+            if self._session.touches(self._lost_us, self._told_us or event.at_us):
+                self._hole(index)
+            self._lost_us, self._told_us = None, 0
+        self._live, self._before_us = held.live, event.at_us
         if isinstance(event, Row) and event.symbol == symbol and event.size is not None:
             if self._trades and event.exchange_us >= self._slot[1]:
                 self._close(index, event.at_us)
             self._trade(index, event, held)
 
+    def holes_at(self, index: int) -> int:
+        """How many holes in the session, and rolls, there were once the event was applied."""
+        return bisect_right(self._holed, index)
+
+    def _cut(self, index: int, event: Event, held: Seen) -> None:
+        """Nobody watches: a trade of the last two seconds may have been on its way."""
+        self._cuts, self._trades = held.cuts, []
+        self._grow(index)
+        from_us = (self._before_us if isinstance(event, Restart) else event.at_us) - GRACE_US
+        self._lost_us = from_us if self._lost_us is None else min(self._lost_us, from_us)
+        if isinstance(event, Gap):
+            self._told_us = max(self._told_us, event.to_us)
+        if held.rolls != self._rolls:
+            self._rolls = held.rolls
+            self._hole(index)
+
+    def _hole(self, index: int) -> None:
+        self._holes += 1
+        self._holed.append(index)
+
     def _close(self, index: int, at_us: int) -> None:
-        self.closings.append(Closing(index, self._cuts, _bar(self._slot, self._trades, at_us)))
+        self.closings.append(Closing(index, self._holes, _bar(self._slot, self._trades, at_us)))
         self._trades, self._closed_until_us = [], self._slot[1]
         self._grow(index)
 

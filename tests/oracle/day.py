@@ -34,23 +34,30 @@ class DayValues:
                 return held.facts.prev_close
             return self._whole(line, session.before(window), held, last)
         if line == "volume":
-            if not self.trades(window, held, last):
+            if not self._of_this_life(window, held, last):
                 return None
             closing = bisect_left(self._seen.times, window[1]) - 1  # what comes after the close is not the day's
             return self._seen.after[min(last, closing)].volume
         return self._running(line, window, held, last, at_us, with_facts=is_day)
 
-    def trades(self, window: Window, held: Seen, last: int) -> Sequence[Trade]:
-        """The trades of a session, seen in this life, up to the last event that counts."""
+    def trades(self, window: Window, held: Seen, last: int, until_us: int | None = None) -> Sequence[Trade]:
+        """The trades of a session up to the last event that counts: of this life, and of one that saw all of it (or all
+        of it up to an instant)."""
         if window not in self._of_window:
             inside = (one for one in self._seen.trades if window[0] <= one.exchange_us < window[1])
             self._of_window[window] = list(inside)
         found = self._of_window[window]
         found = found[: bisect_right(found, last, key=lambda one: one.at)]
-        return [one for one in found if one.lives == held.lives]
+        kept = self._seen.stored(window[0], window[1] if until_us is None else until_us, held)
+        return [one for one in found if one.lives == held.lives or (kept and one.rolls == held.rolls)]
+
+    def _of_this_life(self, window: Window, held: Seen, last: int) -> Sequence[Trade]:
+        """What is made of every trade, or told by Schwab, does not outlive the daemon."""
+        return [one for one in self.trades(window, held, last) if one.lives == held.lives]
 
     def _watched(self, window: Window, held: Seen, at_us: int) -> bool:
-        return self._seen.watched(window[0], min(window[1], at_us), held.lives)
+        """Whether it was watched from its opening to its end, or to now."""
+        return self._seen.watched(window[0], min(window[1], at_us), held.lives) or self._seen.stored(*window, held)
 
     def _running(
         self, line: str, window: Window, held: Seen, last: int, at_us: int, *, with_facts: bool
@@ -62,7 +69,9 @@ class DayValues:
             said = {"open": held.facts.open, "high": held.facts.high, "low": held.facts.low}[line]
         if line == "open":
             first = trades[0] if trades else None
-            watched = first is not None and self._seen.watched(window[0], first.exchange_us, held.lives)
+            watched = first is not None and (
+                self._seen.watched(window[0], first.exchange_us, held.lives) or self._seen.stored(*window, held)
+            )
             return said if said is not None else first.price if first and watched else None
         if said is None and not self._watched(window, held, at_us):
             return None
@@ -73,16 +82,18 @@ class DayValues:
         trades = self.trades(window, held, last)
         if not trades:
             return None
-        if line == "close":
+        if line == "close" and not self._seen.stored(*window, held):
             newest = trades[-1]
             return newest.price if self._seen.watched(min(newest.at_us, window[1]), window[1], held.lives) else None
-        if not self._seen.watched(*window, held.lives):
+        if not self._watched(window, held, window[1]):
             return None
-        return trades[0].price if line == "open" else _extreme(line, [one.price for one in trades])
+        if line in ("open", "close"):
+            return trades[0 if line == "open" else -1].price
+        return _extreme(line, [one.price for one in trades])
 
     def _week(self, line: str, held: Seen, last: int, at_us: int) -> Fraction | None:
         windows = series_session(self._seen.symbol, self._own).week_before(at_us)
-        if not all(self._seen.watched(*window, held.lives) for window in windows):
+        if not all(self._watched(window, held, window[1]) for window in windows):
             return None
         trades = [one for window in windows for one in self.trades(window, held, last)]
         if not trades:
@@ -107,9 +118,10 @@ class DayValues:
         window = series_session(self._seen.symbol, word).latest(at_us)
         end_us = min(window[0] + duration_s * US_PER_S, window[1])
         closed = self.closed(end_us)
-        if closed > index or not self._seen.watched(window[0], end_us, held.lives):
+        kept = self._seen.stored(window[0], end_us, held)
+        if closed > index or not (kept or self._seen.watched(window[0], end_us, held.lives)):
             return None
-        trades = self.trades(window, held, closed - 1)
+        trades = self.trades(window, held, closed - 1, end_us)
         return _extreme(line, [one.price for one in trades if one.exchange_us < end_us])
 
     def closed(self, end_us: int) -> int:
@@ -121,9 +133,9 @@ class DayValues:
     def vwap(self, word: str | None, held: Seen, last: int, at_us: int) -> Fraction | None:
         """The mean price of a session by size."""
         window = series_session(self._seen.symbol, word).latest(at_us)
-        trades = self.trades(window, held, last)
+        trades = self._of_this_life(window, held, last)
         size = sum(one.size for one in trades)
-        if not size or not self._watched(window, held, at_us):
+        if not size or not self._seen.watched(window[0], min(window[1], at_us), held.lives):
             return None
         return sum((one.price * one.size for one in trades), Fraction(0)) / size
 

@@ -85,6 +85,25 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Nobody is told of the rule (symbol empty: on any symbol) from now on until `until_us`."""
+
+    at_us: int
+    until_us: int
+    number: int
+    rule: str
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceEnd:
+    """The silence of that number is over before its time."""
+
+    at_us: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Swap:
     """Other rules from now on."""
 
@@ -99,4 +118,4 @@ class Restart:
     at_us: int
 
 
-Event = Row | Clock | Lost | Gap | Facts | Ack | Swap | Restart
+Event = Row | Clock | Lost | Gap | Facts | Ack | Silence | SilenceEnd | Swap | Restart

@@ -55,6 +55,10 @@ class Session:
             day -= timedelta(days=1)
         return window
 
+    def touches(self, from_us: int, until_us: int) -> bool:
+        """Whether the session is open at any instant of [from, until)."""
+        return self.latest(until_us - 1)[1] > from_us
+
     def before(self, window: Window) -> Window:
         """The window before another."""
         return self.latest(window[0] - 1)

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Literal
 
 from tests.oracle.bars import seconds, slot
-from tests.oracle.events import US_PER_S
+from tests.oracle.events import US_PER_S, Silence, SilenceEnd
 from tests.oracle.expression import Count, Streak, read_by
 from tests.oracle.hours import NEW_YORK, Window, instant_us, series_session, session, trading_session
 from tests.oracle.outcome import ConditionState, Counter, Run, first_left
@@ -211,7 +211,7 @@ class Machine:
             pause_s = self.rule.repeat_s[min(self.reminded, len(self.rule.repeat_s) - 1)]
             if at_us >= max(self.told_us or 0, self.reminded_us) + pause_s * US_PER_S:
                 self.reminded, self.reminded_us = self.reminded + 1, at_us
-                self.say(at_us, "reminded", "" if self.rule.mode == "live" else "mode")
+                self.say(at_us, "reminded", self.unheard(at_us))
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
@@ -298,7 +298,8 @@ class Machine:
 
     def cleared(self, at_us: int, *, late: bool = False) -> None:
         """The firing ends; before the next rise `when` must be seen not true."""
-        self.say(at_us, "cleared", late=late, tell=self.rule.on_clear == "tell" and self.was_told)
+        tell = self.rule.on_clear == "tell" and self.was_told
+        self.say(at_us, "cleared", self.unheard(at_us) if tell else "", late=late, tell=tell)
         self.settle()
         self.armed = self.is_event or self.last is False  # an event is over at once
 
@@ -366,7 +367,25 @@ class Machine:
                 return "rearm"
         if self.told_us is not None and at_us - self.told_us < rule.cooldown_s * US_PER_S:
             return "cooldown"
-        return ""
+        return "silence" if self.silenced(at_us) else ""
+
+    def unheard(self, at_us: int) -> str:
+        """Why a reminder or an end is not told."""
+        if self.rule.mode != "live":
+            return "mode"
+        return "silence" if self.silenced(at_us) else ""
+
+    def silenced(self, at_us: int) -> bool:
+        """Whether somebody's silence lies over the rule."""
+        lying: set[int] = set()
+        for one in self.world.events:
+            if one.at_us > at_us:
+                break
+            if isinstance(one, SilenceEnd):
+                lying.discard(one.number)
+            elif isinstance(one, Silence) and one.rule == self.rule.id and one.symbol in ("", self.symbol):
+                lying |= {one.number} if at_us < one.until_us else set()
+        return bool(lying)
 
     def _has_been_away(self, from_price: Fraction, distance: Fraction, index: int) -> bool:
         """Whether the price has been that far from it since it was told."""

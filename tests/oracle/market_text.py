@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from tests.oracle.events import US_PER_S, Ack, Clock, Event, Facts, Gap, Lost, Restart, Row, Swap
+from tests.oracle.events import US_PER_S, Ack, Clock, Event, Facts, Gap, Lost, Restart, Row, Silence, SilenceEnd, Swap
 from tests.oracle.hours import NEW_YORK
 from tests.oracle.rule import OracleRule
 
@@ -104,6 +104,18 @@ class Market:
     def ack(self, rule: str, symbol: str = "") -> Market:
         """Somebody has seen it."""
         self.events.append(Ack(self.next_us(), rule, symbol))
+        return self
+
+    def silence(self, rule: str, seconds: int, symbol: str = "") -> Market:
+        """Somebody wants to hear nothing of a rule for so long, to the next whole second; they are numbered from 1."""
+        at_us = self.next_us()
+        number = 1 + sum(isinstance(event, Silence) for event in self.events)
+        self.events.append(Silence(at_us, (at_us // US_PER_S + seconds + 1) * US_PER_S, number, rule, symbol))
+        return self
+
+    def end_silence(self, number: int) -> Market:
+        """A silence is over before its time."""
+        self.events.append(SilenceEnd(self.next_us(), number))
         return self
 
     def swap(self, rules: Sequence[OracleRule]) -> Market:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from tests.oracle.events import US_PER_S, Ack, Clock, Event, Facts, Gap, Restart, Row, Swap
+from tests.oracle.events import US_PER_S, Ack, Clock, Event, Facts, Gap, Restart, Row, Silence, SilenceEnd, Swap
 from tests.oracle.expression import Count, Flag, Look, OfBars, OpeningRange, Quote, Streak, read_by
 from tests.oracle.hours import NEW_YORK, instant_us, series_session, trading_session
 from tests.oracle.machine import Machine, Rise
@@ -135,7 +135,7 @@ class Run:
 
     def __iter__(self) -> Iterator[OracleTransition]:
         for index, event in enumerate(self._world.events):
-            if isinstance(event, Gap) and event.timeless:
+            if isinstance(event, Silence | SilenceEnd) or (isinstance(event, Gap) and event.timeless):
                 continue
             if isinstance(event, Restart):
                 for one in (*self._watched, *(one for kept in self._kept.values() for one in kept)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from tests.oracle.events import Clock, Event, Facts, Gap, Lost, Restart, Row
+from tests.oracle.events import GRACE_US, Clock, Event, Facts, Gap, Lost, Restart, Row
 
 
 class Seen(NamedTuple):
@@ -36,7 +36,8 @@ class Seen(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """A trade that was seen: at which event (`at`) and its time, when at the exchange, in which life and stretch."""
+    """A trade that was seen: at which event (`at`) and its time, when at the exchange, in which life, of which contract
+    (after so many rolls)."""
 
     at: int
     at_us: int
@@ -44,7 +45,7 @@ class Trade(NamedTuple):
     price: Fraction
     size: int
     lives: int
-    cuts: int
+    rolls: int
 
 
 class Stretch(NamedTuple):
@@ -54,6 +55,7 @@ class Stretch(NamedTuple):
     to_us: int
     lives: int
     cuts: int
+    rolls: int
 
 
 UNSEEN = Seen()
@@ -70,26 +72,26 @@ class Symbol:
         self.stretches: list[Stretch] = []
         self.rows: list[int] = []  # indices of its rows
         self.times = [event.at_us for event in events]
-        held = UNSEEN
+        held, before_us = UNSEEN, 0
         for index, event in enumerate(events):
             changed = held if isinstance(event, Clock) else self._apply(held, event)
             if changed.cuts != held.cuts or (changed.live and not held.live):
-                self._turn(held, changed, event.at_us)
-            held = changed
+                self._turn(held, changed, event.at_us, before_us if isinstance(event, Restart) else event.at_us)
+            held, before_us = changed, event.at_us
             self.after.append(held)
             if isinstance(event, Row) and event.symbol == symbol:
                 self.rows.append(index)
                 if event.size is not None and held.price is not None:
                     self.trades.append(
-                        Trade(index, event.at_us, event.exchange_us, held.price, event.size, held.lives, held.cuts)
+                        Trade(index, event.at_us, event.exchange_us, held.price, event.size, held.lives, held.rolls)
                     )
 
-    def _turn(self, before: Seen, after: Seen, at_us: int) -> None:
+    def _turn(self, before: Seen, after: Seen, at_us: int, ended_us: int) -> None:
         """The stretch ends, a new one begins, or both."""
         if before.live and self.stretches:
-            self.stretches[-1] = self.stretches[-1]._replace(to_us=at_us)
+            self.stretches[-1] = self.stretches[-1]._replace(to_us=ended_us)
         if after.live:
-            self.stretches.append(Stretch(at_us, _FOREVER_US, after.lives, after.cuts))
+            self.stretches.append(Stretch(at_us, _FOREVER_US, after.lives, after.cuts, after.rolls))
 
     def _apply(self, held: Seen, event: Event) -> Seen:
         match event:
@@ -134,6 +136,15 @@ class Symbol:
         # Of two stretches that begin at one instant the later counts.
         stretch = self.stretches[found - 1]
         return stretch.lives == lives and stretch.to_us >= to_us
+
+    def stored(self, from_us: int, to_us: int, held: Seen) -> bool:
+        """Whether an earlier life of the daemon watched [from, to) of this contract without a break and kept its bars:
+        a trade of the last two seconds of a stretch may be missing."""
+        return any(
+            one.lives < held.lives and one.rolls == held.rolls
+            and one.from_us <= from_us and to_us <= one.to_us - GRACE_US
+            for one in self.stretches
+        )  # fmt: skip
 
     def rows_between(self, after_index: int, until_index: int) -> Sequence[int]:
         """Indices of its rows in (after, until]."""

@@ -274,7 +274,7 @@ def whens(symbol: str) -> st.SearchStrategy[Condition]:
 def rules(draw: st.DrawFn, identity: str = "r", when: st.SearchStrategy[Condition] | None = None) -> OracleRule:
     """A small rule over the whole language."""
     symbol = draw(st.sampled_from(SYMBOLS))
-    condition = draw(when or whens(symbol))
+    condition = draw(whens(symbol) if when is None else when)
     event = is_event(condition)
     rule = OracleRule(
         identity,
@@ -397,6 +397,16 @@ class _Steps:
         _images(market, price)
 
     @staticmethod
+    def night(market: Market, moment: str, how: str, seconds: int, price: str) -> None:
+        """At that moment the daemon, or the feed, goes away for a while."""
+        market.until(moment)
+        if how == "restart":
+            market.restart().wait(seconds)
+        else:
+            market.lost().wait(seconds).gap()
+        _images(market, price)
+
+    @staticmethod
     def facts(market: Market, symbol: str, values: tuple[tuple[str, str], ...], status: str) -> None:
         market.facts(symbol, status, **dict(values))
 
@@ -407,6 +417,14 @@ class _Steps:
     @staticmethod
     def ack(market: Market) -> None:
         market.ack("r")
+
+    @staticmethod
+    def silence(market: Market, seconds: int, symbol: str) -> None:
+        market.silence("r", seconds, symbol)
+
+    @staticmethod
+    def end_silence(market: Market, number: int) -> None:
+        market.end_silence(number).wait(1)
 
     @staticmethod
     def swap(market: Market, rules: Sequence[OracleRule]) -> None:
@@ -496,6 +514,27 @@ def stories(draw: st.DrawFn, size: int = 40) -> Story:
     return Story(rule, start, tuple(todo))
 
 
+@st.composite
+def silenced_stories(draw: st.DrawFn) -> Story:
+    """A rule that fires often, silenced now and then, in a market where nearly all else may happen, too.
+
+    What is due a part of a second before the feed is lost, or before somebody acknowledges, the oracle says at that
+    event and the engine at the next row or second: with so much that is due, these are left to the other stories.
+    """
+    rule = draw(rules(when=st.builds(Compare, st.just(Quote("price")), operators, levels)))
+    symbol = rule.symbols[0]
+    silent = st.one_of(
+        _step("silence", st.sampled_from([4, 45, 200]), st.sampled_from(["", symbol, "QQQ"])),
+        _step("end_silence", st.integers(1, 2)),
+        _step("trades", SECONDS, st.just(symbol), st.lists(PRICE, min_size=2, max_size=6).map(tuple)),
+        _step("wait", SECONDS),
+    )
+    other = steps(symbol).filter(lambda step: cast(Move_, step).name not in ("cut", "gap", "ack", "swap"))
+    todo = draw(st.lists(st.one_of(silent, silent, other), min_size=5))
+    first = Move_("silence", (draw(st.sampled_from([45, 200])), ""))
+    return Story(replace(rule, at_load="fire"), STARTS[0], (first, *todo))
+
+
 def play(start: str, todo: Sequence[Step]) -> list[Event]:
     """The events of a market that begins with an image of each symbol."""
     market = Market(instant(start))
@@ -505,4 +544,27 @@ def play(start: str, todo: Sequence[Step]) -> list[Event]:
     return market.events
 
 
-__all__ = ["US_PER_S", "Row", "play", "rules", "stories"]
+__all__ = ["US_PER_S", "Row", "play", "rules", "silenced_stories", "stories"]
+
+
+CLOSED = ("16:05:00", "17:20:00", "20:30:00")
+"""When some instruments are closed, and others are not."""
+
+
+@st.composite
+def nights(draw: st.DrawFn) -> Story:
+    """Days of trading with nights between them, in which the daemon or the feed is away, or not."""
+    rule = draw(rules())
+    todo: list[Step] = []
+    daytime: st.SearchStrategy[Step] = steps(rule.symbols[0]).filter(_is_of_daytime)
+    trading = st.lists(daytime, min_size=3, max_size=10)
+    for day in (16, 17, 18):
+        todo += [Move_("until", (f"2026-11-{day} {draw(st.sampled_from(['09:29:58', '15:58:58']))}",)), *draw(trading)]
+        moment = f"2026-11-{day} {draw(st.sampled_from(CLOSED))}"
+        gone = _step("night", st.just(moment), st.sampled_from(["restart", "lost"]), st.sampled_from([5, 900]), PRICE)
+        todo.append(draw(gone | _step("until", st.just(moment))))
+    return Story(rule, "2026-11-16 09:29:40", tuple(todo))
+
+
+def _is_of_daytime(step: Step) -> bool:
+    return isinstance(step, Move_) and step.name in ("trade", "trades", "quote", "wait", "facts")

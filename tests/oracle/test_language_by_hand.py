@@ -339,6 +339,19 @@ def test_budgets_are_spent_by_what_is_told() -> None:
     assert story(walk("101").wait(2), made(OVER, mode="shadow")) == ["1 fired mode"]
 
 
+def test_a_silence_keeps_back_what_is_told_at_its_end_and_says_nothing_of_ends_and_reminders() -> None:
+    here = walk("99").silence("r", 20).trade("SPY", "101").wait(30).silence("r", 20).wait(5).trade("SPY", "99")
+    assert story(here.wait(30), made(OVER, on_clear="tell")) == [
+        "1 fired silence",
+        "22 told",
+        "36 cleared silence tell",
+    ]
+    ended = walk("99").silence("r", 600).trade("SPY", "101").wait(4).end_silence(1).wait(2)
+    assert story(ended, made(OVER)) == ["1 fired silence", "6 told"]
+    elsewhere = walk("99").silence("r", 600, "QQQ").silence("other", 600).trade("SPY", "101")
+    assert story(elsewhere, made(OVER)) == ["1 fired"]
+
+
 def test_each_bar_tells_again_at_its_close_while_it_holds() -> None:
     here = market().trade("SPY", "101").wait(62).trade("SPY", "101").wait(62).trade("SPY", "99").wait(62)
     assert story(here, made(OVER, fire="each_bar(1m)")) == ["0 fired", "62 fired", "122 fired", "124 cleared"]

@@ -81,18 +81,18 @@ class World:
             self._series[key] = Series(self.events, self.symbol(symbol), interval, session)
         return self._series[key]
 
-    def closed(self, symbol: str, interval: str, word: str | None, cuts: int) -> ClosedBars | None:
-        """The closed bars of a series after so many cuts, of all time; None when there are none."""
+    def closed(self, symbol: str, interval: str, word: str | None, index: int) -> ClosedBars | None:
+        """The closed bars of a series since the last hole in its session before an event; None when there are none."""
         key = (symbol, interval, word)
         if key not in self._bars:
             self._bars[key] = {}
             for closing in self.series(*key).closings:
-                self._bars[key].setdefault(closing.cuts, ClosedBars()).append(closing.index, closing.bar)
-        return self._bars[key].get(cuts)
+                self._bars[key].setdefault(closing.holes, ClosedBars()).append(closing.index, closing.bar)
+        return self._bars[key].get(self.series(*key).holes_at(index))
 
 
 class ClosedBars:
-    """The closed bars of one series between two cuts."""
+    """The closed bars of one series between two holes in its session."""
 
     def __init__(self) -> None:
         self.closed_at: list[int] = []  # event indices
@@ -306,7 +306,7 @@ class Reader:
 
     def _of_bars(self, of: OfBars) -> Fraction | None:
         session = series_session(self.symbol, of.session)
-        bars = self.world.closed(self.symbol, of.interval, of.session, self.held().cuts)
+        bars = self.world.closed(self.symbol, of.interval, of.session, self.last)
         count = bisect_right(bars.closed_at, self.index) if bars else 0
 
         def opening(at_us: int) -> int:

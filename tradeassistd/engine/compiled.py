@@ -9,6 +9,7 @@ from tradeassistd.engine.conditions.compile import Compiler
 from tradeassistd.engine.conditions.counting import Count
 from tradeassistd.engine.conditions.leaves import Leaf
 from tradeassistd.engine.language.kinds import EVENT, check
+from tradeassistd.engine.language.own import OwnFunctionError
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.texts import Texts
@@ -62,6 +63,13 @@ class Compiled:
     def watched(self) -> tuple[object, ...]:
         """What it reads of what is watched tick by tick."""
         return (*self._watched, *self._texts.watched)
+
+    def take_text_errors(self) -> list[OwnFunctionError]:
+        """What users' functions raised in its texts since the last call."""
+        if not self._texts.errors:
+            return []
+        errors, self._texts.errors = self._texts.errors, []
+        return errors
 
     def _attach(self, state: RuleState) -> None:
         """Give each leaf with a memory its place in the stored state."""

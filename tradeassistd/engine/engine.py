@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.events import Ack, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
+from tradeassistd.engine.events import ON_LINE, Ack, Bars, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
 from tradeassistd.engine.machine import Machine
 from tradeassistd.engine.rolls import Roll, has_absolute_price
 from tradeassistd.engine.roster import Roster
 from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.silences import Silence, SilenceEnd, Silences
 from tradeassistd.engine.symbol.symbols import BARS_MOVED, FACTS_MOVED, SymbolState
 from tradeassistd.engine.transition import RuleState, Transition
-from tradeassistd.market.bar import Bar
-from tradeassistd.market.instrument import instrument_of
-from tradeassistd.market.session import series_session
+from tradeassistd.market.bar import Bar, Stretch
+from tradeassistd.market.derived import streamed
+from tradeassistd.market.session import ALWAYS, series_session
 from tradeassistd.market.tick import Field, Tick
 
 ANOTHER_CONTRACT = int(Field.LAST | Field.BID | Field.ASK | Field.VOLUME)
@@ -49,11 +50,16 @@ class Engine:
 
     def __init__(self, rule_set: RuleSet) -> None:
         self.rule_set = rule_set
+        self.silences = Silences(rule_set.silences)
         self.symbols: dict[str, SymbolState] = {}
         self.bars: list[Bar] = []
         """Bars closed since the caller last took them."""
         self.faults: list[Fault] = []
         """Rules that raised since the caller last took them."""
+        self.now_us = 0
+        """Event time of the last event, 0 before the first."""
+        self._stretches: list[Stretch] = []
+        """Of symbols that are not watched any more."""
         self.rolls: list[Roll] = []
         """Contracts that changed since the caller last took them."""
         self._rolled: set[str] = set()
@@ -61,7 +67,8 @@ class Engine:
         self._timed: dict[int, Machine] = {}
         self._failing: dict[tuple[str, str, int], _Failing] = {}
         self._offered: RuleSet = rule_set
-        self._roster, _ = Roster().replaced_by(rule_set, self._state_of, 0)
+        self._roster, _ = Roster(self.silences).replaced_by(rule_set, self._state_of, 0)
+        self._streamed: tuple[Roster | None, tuple[str, ...]] = (None, ())
 
     @property
     def machines(self) -> list[Machine]:
@@ -70,8 +77,15 @@ class Engine:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """Every symbol some rule reads: what the feed must subscribe to."""
+        """Every symbol some rule reads."""
         return self._roster.wanted
+
+    @property
+    def streamed(self) -> tuple[str, ...]:
+        """What the feed must subscribe to: `wanted`, and of derived symbols their components."""
+        if self._streamed[0] is not self._roster:
+            self._streamed = (self._roster, streamed(self.wanted, self.rule_set.derived))
+        return self._streamed[1]
 
     def left_out_until_us(self, machine: Machine) -> int:
         """Until when a rule that raised too often is not judged, 0 when it never was left out."""
@@ -84,27 +98,36 @@ class Engine:
 
     def on_event(self, event: Event) -> list[Transition]:
         """Take the next event; event times must increase. Gives the transitions it caused, in order."""
+        self.now_us = event.event_us
         match event:
             case Tick():
                 return list(self._tick(event))
             case ClockTurn():
                 return list(self._clock(event.event_us))
             case Start():
+                self.silences.restore(event.silences)
                 self._roster.restore(event.states)
                 self._keep_times()
             case RulesSwap():
                 return self._swap(event)
-            case Connection(state=state) if state != "live":
+            case Connection(state=state) if state not in ON_LINE:
                 self._cut(event.event_us, 0, ())  # until when nothing was seen, the gap says that follows
             case Gap():
                 self._cut(event.from_us, event.to_us, event.symbols)
             case Facts():
                 return list(self._facts(event))
+            case Bars():
+                self._take_past(event)
             case Ack():
                 for machine in self.machines:
                     if machine.rule.id == event.rule_id and event.symbol in ("", machine.symbol):
                         machine.acknowledge(event.event_us)
                         self._keep_time(machine)
+            case Silence():
+                self.silences.begin(event)
+            case SilenceEnd():
+                self.silences.end(event.number)
+                self._hear()
         return []
 
     def take_states(self) -> list[RuleState]:
@@ -116,6 +139,15 @@ class Engine:
         """The bars closed since the last call."""
         bars, self.bars = self.bars, []
         return bars
+
+    def take_stretches(self) -> list[Stretch]:
+        """What began or ended since the last call of the spans in which every trade of a symbol is seen."""
+        stretches, self._stretches = self._stretches, []
+        for state in self.symbols.values():
+            if state.stretches:
+                stretches += state.stretches
+                state.stretches = []
+        return stretches
 
     def take_rolls(self) -> list[Roll]:
         """The rolls since the last call."""
@@ -204,7 +236,7 @@ class Engine:
         """Keep the bars, and judge the rules that wait for one of them."""
         if not bars:
             return
-        self.bars += [bar for bar in bars if bar.session == self.symbols[bar.symbol].archive.session]
+        self.bars += [bar for bar in bars if bar.session == ALWAYS]
         due: dict[int, Machine] = {}
         again: dict[int, Machine] = {}
         for bar in bars:
@@ -224,10 +256,28 @@ class Engine:
         """Put the offered rule set in force, between two events."""
         if event.rules_hash != self._offered.hash:
             raise ValueError(f"rule set {event.rules_hash} was not offered")
-        self.rule_set = self._offered
+        before, self.rule_set = self.rule_set, self._offered
+        self._take_instruments(before)
         self._roster, transitions = self._roster.replaced_by(self.rule_set, self._state_of, event.event_us)
+        if self.silences.use(self.rule_set.silences):
+            self._hear()
+        self._let_go(event.event_us)
         self._keep_times()
         return transitions
+
+    def _let_go(self, now_us: int) -> None:
+        """Forget symbols that the feed does not deliver any more: what comes when they are back has a hole before."""
+        for symbol in self.symbols.keys() - {*self.wanted, *self.streamed}:
+            state = self.symbols.pop(symbol)
+            state.end_watch(now_us)
+            self._stretches += state.stretches
+
+    def _take_past(self, past: Bars) -> None:
+        state = self._state_of(past.symbol)
+        state.take_bars(past)
+        if past.interval != "1d":  # the days come first, and are reckoned from the first instant of this life
+            state.turn(past.event_us)
+            state.relive_ranges()
 
     def _cut(self, from_us: int, until_us: int, symbols: tuple[str, ...]) -> None:
         """A gap in what we know of `symbols` (none named: of all)."""
@@ -241,8 +291,26 @@ class Engine:
     def _state_of(self, symbol: str) -> SymbolState:
         state = self.symbols.get(symbol)
         if state is None:
-            state = self.symbols[symbol] = SymbolState(instrument_of(symbol))
+            state = self.symbols[symbol] = SymbolState(self.rule_set.instrument_of(symbol))
         return state
+
+    def _take_instruments(self, before: RuleSet) -> None:
+        """Symbols whose hours or formula are others begin anew; the feed follows up with what they stand at."""
+        if (before.instruments, before.derived) == (self.rule_set.instruments, self.rule_set.derived):
+            return
+        formulas = {one.symbol for one in {*before.derived} ^ {*self.rule_set.derived}}
+        for symbol, state in list(self.symbols.items()):
+            instrument = self.rule_set.instrument_of(symbol)
+            if symbol in formulas or instrument.hours != state.instrument.hours:
+                del self.symbols[symbol]
+            else:
+                state.instrument = instrument
+
+    def _hear(self) -> None:
+        """Silences are gone: what they kept back is told with the next event."""
+        for machine in self.machines:
+            machine.hear()
+            self._keep_time(machine)
 
     def _keep_times(self) -> None:
         self._timed = {machine.order: machine for machine in self.machines if machine.due_us}
@@ -264,10 +332,15 @@ class Engine:
             if transitions != ():
                 transitions = list(transitions)
                 self._keep_time(machine)
+                for error in machine.take_text_errors():
+                    self.faults.append(Fault(now_us, machine.rule.id, machine.symbol, error))
             return transitions
         except Exception as error:  # noqa: BLE001 - whatever a rule raises must not take the others down; it is reported
             failing = self._failing.setdefault(machine.key, _Failing())
-            self.faults.append(Fault(now_us, machine.rule.id, machine.symbol, error, failing.count(now_us)))
+            disabled_s = failing.count(now_us)
+            if disabled_s:
+                machine.cut()  # nobody watches it until then: a crossing meanwhile is missed, not live
+            self.faults.append(Fault(now_us, machine.rule.id, machine.symbol, error, disabled_s))
             return []
 
 

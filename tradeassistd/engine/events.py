@@ -5,18 +5,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
+from tradeassistd.engine.silences import Silence, SilenceEnd
 from tradeassistd.engine.transition import RuleState
+from tradeassistd.market.bar import Bar
 from tradeassistd.market.tick import Tick
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """The daemon began: the rule states restored from the store, and the text hash of the rule set it runs."""
+    """The daemon began: what was restored from the store, and the text hash of the rule set it runs."""
 
     event_us: int
     rules_hash: str
     states: tuple[RuleState, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    """Those that somebody said and that are not over; those of `_silences.yaml` belong to the rule set."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -31,8 +37,12 @@ class ClockTurn(msgspec.Struct, frozen=True, gc=False, tag="clock"):
     event_us: int
 
 
+ON_LINE = ("live", "degraded")
+"""The states of the stream in which its values are known; in `degraded` some symbols are not, and say so themselves."""
+
+
 class Connection(msgspec.Struct, frozen=True, tag="connection"):
-    """The stream's state changed (design 6). Only in `live` are values of the feed known."""
+    """The stream's state changed (design 6). Only in ON_LINE are values of the feed known."""
 
     event_us: int
     state: str
@@ -84,6 +94,49 @@ class Ack(msgspec.Struct, frozen=True, tag="ack"):
     by: str = ""
 
 
-Note = Start | Stop | ClockTurn | Connection | Gap | Facts | RulesSwap | Ack
+class BarRow(NamedTuple):
+    """One bar of `Bars`: what of market.bar.Bar is its own. Short on the tape, for there may be thousands."""
+
+    start_us: int
+    end_us: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    trades: int
+
+
+class Bars(msgspec.Struct, frozen=True, tag="bars"):
+    """Closed bars from before what the engine has seen itself, oldest first, to begin windows and day values with.
+
+    They come right behind a start, or right before a swap of rules, and never take the place of a bar that a rule has
+    seen. Those from before `whole_from_us` lie behind a hole in their session: no window reaches across it. After the
+    last one nothing was traded in the session until `until_us`; what came then the engine has to see itself.
+    """
+
+    event_us: int
+    symbol: str
+    interval: str
+    session: str
+    rows: tuple[BarRow, ...]
+    whole_from_us: int
+    until_us: int
+    source: str = "store"
+    contract: str = ""
+    """The contract behind a futures root that they are of; empty where Schwab names none."""
+
+    @property
+    def bars(self) -> list[Bar]:
+        """The bars, oldest first."""
+        return [Bar(self.symbol, self.interval, self.session, *row) for row in self.rows]
+
+    @property
+    def run(self) -> int:
+        """How many of the bars lie behind a hole."""
+        return sum(row.start_us < self.whole_from_us for row in self.rows)
+
+
+Note = Start | Stop | ClockTurn | Connection | Gap | Facts | RulesSwap | Ack | Silence | SilenceEnd | Bars
 """Every event that is not a tick."""
 Event = Tick | Note

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.rule import Rule
+from tradeassistd.engine.silences import Silences
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.market.session import ALWAYS, EVER, Window, bar_bounds, series_session, trading_day
 
 AT_LOAD, HIGHER_LEVEL, LOG = "at_load", "higher_level", "log"
 """Why an alert is not told, before any gate is asked; such a firing is not told later either."""
-MODE, SPENT, REARM, COOLDOWN = "mode", "spent", "rearm", "cooldown"
+MODE, SPENT, REARM, COOLDOWN, SILENCE = "mode", "spent", "rearm", "cooldown", "silence"
 """The gates that refuse; when the reason ends while it still fires, it is told then."""
 
 
 class Gates:
     """The gates of one machine. The state is handed in each time, for a reload may replace it."""
 
-    def __init__(self, rule: Rule, own: SymbolState) -> None:
+    def __init__(self, rule: Rule, own: SymbolState, silences: Silences) -> None:
         self._rule = rule
         self._own = own
+        self._silences = silences
         self._cooldown_us = rule.cooldown_s * US_PER_S
 
     def refusal(self, state: RuleState, window: Window | None, now_us: int) -> str:
@@ -37,7 +39,18 @@ class Gates:
             return REARM
         if state.told_us and now_us - state.told_us < self._cooldown_us:
             return COOLDOWN
-        return ""
+        return SILENCE if self.silenced_until_us(now_us) else ""
+
+    def unheard(self, now_us: int) -> str:
+        """Why a reminder, or the end of a firing, is not told: neither spends a budget nor waits for a cooldown."""
+        if self._rule.mode == "shadow":
+            return MODE
+        return SILENCE if self.silenced_until_us(now_us) else ""
+
+    def silenced_until_us(self, now_us: int) -> int:
+        """Until when a silence lies over the rule and symbol, 0 when none does."""
+        silence = self._silences.over(self._rule.id, self._rule.tags, self._own.instrument.symbol, now_us)
+        return silence.until_us if silence else 0
 
     def opens_us(self, state: RuleState, window: Window | None, now_us: int) -> int:
         """When the clock alone may end a refusal, 0 when it cannot: then a move, a reload or nothing does."""
@@ -51,6 +64,8 @@ class Gates:
                 return window.close_us if window else now_us
             case "spent":
                 return self._bar_of(now_us)[1]
+            case "silence":
+                return self.silenced_until_us(now_us)
             case "":
                 return now_us
         return 0

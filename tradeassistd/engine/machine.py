@@ -12,8 +12,10 @@ from tradeassistd.engine import counts
 from tradeassistd.engine.compiled import Compiled
 from tradeassistd.engine.conditions.kleene import Outcome
 from tradeassistd.engine.evidence import Evidence, gather, worded
-from tradeassistd.engine.gates import AT_LOAD, HIGHER_LEVEL, LOG, MODE, Gates
+from tradeassistd.engine.gates import AT_LOAD, HIGHER_LEVEL, LOG, Gates
+from tradeassistd.engine.language.own import OwnFunctionError
 from tradeassistd.engine.rule import Rule
+from tradeassistd.engine.silences import Silence, Silences
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.texts import Texts
 from tradeassistd.engine.transition import Kind, RuleState, State, Transition
@@ -39,17 +41,19 @@ class Machine(Compiled):
     """The state machine of one (rule, symbol, level). Times are event times; nothing here knows another clock."""
 
     def __init__(
-        self, rule: Rule, symbol: str, level: int, order: int, ladder: Ladder, state_of: Callable[[str], SymbolState]
-    ) -> None:
+        self, rule: Rule, symbol: str, level: int, order: int, ladder: Ladder, state_of: Callable[[str], SymbolState],
+        silences: Silences,
+    ) -> None:  # fmt: skip
         super().__init__(rule, symbol, level, state_of)
         self.order, self.ladder = order, ladder
+        self._silences = silences
         self.due_us = 0
         """When the clock next has something to say to it; 0 when never."""
         self.dirty = False
         """The stored state is behind."""
         self.closes_us = 0
         """End of the session it was last judged in: at the first event past it, it is judged whatever changed."""
-        self._gates = Gates(rule, self._own)
+        self._gates = Gates(rule, self._own, silences)
         self._window: Window | None = None
         self._cut = False
         self._holds = False
@@ -110,7 +114,7 @@ class Machine(Compiled):
         if rule.session != before.session or rule.active != before.active:
             self._window, self.closes_us = None, 0
         self.rule = rule
-        self._gates = Gates(rule, self._own)
+        self._gates = Gates(rule, self._own, self._silences)
         self._texts = Texts(rule, self._own.instrument, state_of)
         if self.state.rule_id != rule.id:
             self.state.rule_id, self.dirty = rule.id, True
@@ -123,10 +127,8 @@ class Machine(Compiled):
         if old.state.state is not State.FIRING:
             return
         self._watching(now_us)  # what comes next is watched, and no cut
-        for step in self._steps:
-            step.look(now_us)
         self.state.since_us = old.state.since_us
-        if not self._is_event and self._condition.outcome().live:
+        if self._looked(now_us) and not self._is_event and self._condition.outcome().live:
             self.state.state, self.state.untold, self.state.judged_us = State.FIRING, old.state.untold, now_us
             self.state.was_told, self.state.acked = old.state.was_told, old.state.acked
             self.dirty = True
@@ -136,6 +138,15 @@ class Machine(Compiled):
             self.state.since_us = 0
             for leaf in self._sided:
                 leaf.forget()  # a changed condition has no side yet
+
+    def _looked(self, now_us: int) -> bool:
+        """Look outside a judging; False when a user's function raised, which its first judging will report."""
+        try:
+            for step in self._steps:
+                step.look(now_us)
+        except OwnFunctionError:
+            return False
+        return True
 
     def close(self, now_us: int, reason: str) -> Iterator[Transition]:
         """The rule is gone: a firing alert ends. The state stays as it is, for the rule may come back."""
@@ -171,6 +182,15 @@ class Machine(Compiled):
         state.acked = self.dirty = True
         self._set_timer(now_us)
         return True
+
+    def silence(self, now_us: int) -> Silence | None:
+        """The silence that lies over it, of several the one that ends last."""
+        return self._silences.over(self.rule.id, self.rule.tags, self.symbol, now_us)
+
+    def hear(self) -> None:
+        """A silence is over before its time: the next event works out whether what is untold is told now."""
+        if self.state.untold:
+            self.due_us = 1
 
     def judge(self, now_us: int) -> Iterable[Transition]:
         """Judge the condition once; every leg, no short circuit."""
@@ -252,8 +272,7 @@ class Machine(Compiled):
         yield from self._tell_now(now_us)
         if 0 < counts.reminder_due_us(state, rule) <= now_us:
             state.reminded, state.reminded_us, self.dirty = state.reminded + 1, now_us, True
-            refused = MODE if rule.mode == "shadow" else ""
-            yield self._transition(now_us, Kind.REMINDED, refused, evidence=self._evidence)
+            yield self._transition(now_us, Kind.REMINDED, self._gates.unheard(now_us), evidence=self._evidence)
 
     def _judge_at(self, now_us: int, minute: int) -> Iterator[Transition]:
         """Once a day at its time: judged until the result is known, and then not before the next day."""
@@ -366,7 +385,7 @@ class Machine(Compiled):
         if state.state is not State.OK:
             kind = Kind.CLEARED if state.state is State.FIRING else Kind.LAPSED
             tell = kind is Kind.CLEARED and state.was_told and self.rule.on_clear == "tell"
-            yield from self._go_ok(now_us, kind, late=late, tell=tell)
+            yield from self._go_ok(now_us, kind, self._gates.unheard(now_us) if tell else "", late=late, tell=tell)
 
     def _end(self, now_us: int, reason: str) -> Iterator[Transition]:
         """A firing ends for another reason than its condition; it may rise again."""
@@ -429,7 +448,7 @@ class Machine(Compiled):
 
     def _rebuilt(self, rule: Rule, state_of: Callable[[str], SymbolState]) -> Machine:
         """The same state under a condition compiled anew: what a leaf remembers beside its sides begins anew."""
-        new = Machine(rule, self.symbol, self.state.level, self.order, self.ladder, state_of)
+        new = Machine(rule, self.symbol, self.state.level, self.order, self.ladder, state_of, self._silences)
         new.state = replace(self.state, rule_id=rule.id, sides=list(self.state.sides))
         new._attach(new.state)
         if self._cut:

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from tradeassistd.engine.language.expression import Expression, render
-from tradeassistd.engine.language.walk import substitute
+from tradeassistd.engine.language.expression import Expression, Other, render
+from tradeassistd.engine.language.own import versions_read
+from tradeassistd.engine.language.walk import substitute, walk
+from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.template import Template
 from tradeassistd.market.active import ActiveWindow
+from tradeassistd.market.derived import Derived
+from tradeassistd.market.instrument import Instrument, instrument_in
 
 SEVERITIES = ("info", "notice", "warning", "critical")
 DEFAULT_COOLDOWN_S = 60
@@ -107,6 +111,9 @@ class Rule:
     """Channel names; empty means the settings' default channels."""
     values: Mapping[str, Mapping[str, Expression]] = field(default_factory=dict)
     """Per symbol the numbers that stand for names in its conditions, messages and setup."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """By symbol that it reads, in a condition or a text: what conditions depend on of the facts that override the
+    catalogue. Nothing of one with the built-in facts."""
     setup: Setup | None = None
     message: Template | None = None
     title: Template | None = None
@@ -154,6 +161,11 @@ class Rule:
             parts.append(f"fire {self.fire.mode} {self.fire.interval}")
         if self.rev:
             parts.append(f"rev {self.rev}")
+        if self.facts:
+            read = {symbol} | symbols_of(level.when) | (symbols_of(level.clear_when) if level.clear_when else set())
+            parts += [f"{name} is {self.facts[name]}" for name in sorted(read & self.facts.keys())]
+        trees = (level.when, level.clear_when) if level.clear_when else (level.when,)
+        parts += [f"function {one}" for one in versions_read(trees)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -166,7 +178,32 @@ class RuleSet:
     """Hash of the bytes of all accepted files."""
     texts: tuple[tuple[str, str], ...] = ()
     """(file name relative to the rules directory, its text), sorted: what `hash` was made from."""
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    """By symbol what `_instruments.yaml` says in place of the catalogue."""
+    derived: tuple[Derived, ...] = ()
+    """Symbols that are made of others, in the order they are written."""
+    silences: tuple[Silence, ...] = ()
+    """What `_silences.yaml` says, in the order it is written."""
 
     @property
     def by_id(self) -> dict[str, Rule]:
         return {rule.id: rule for rule in self.rules}
+
+    def instrument_of(self, symbol: str) -> Instrument:
+        """The facts of a symbol under these rules. Raises ValueError as market.instrument.instrument_of."""
+        return instrument_in(self.instruments, symbol)
+
+
+def symbols_of(tree: Expression) -> set[str]:
+    """The symbols that a tree reads by `sym(...)`."""
+    return {node.symbol for node in walk(tree) if isinstance(node, Other)}
+
+
+def facts_text(instrument: Instrument, derived: Derived | None = None) -> str:
+    """What conditions depend on of the facts of a symbol, as a text to compare: hours, tick size and formula.
+
+    Its name, its point value and its plausible range change no condition.
+    """
+    kind, market, session = instrument.hours
+    formula = f" = {derived.formula}" if derived else ""
+    return f"{kind} {market} {session or '-'} {instrument.tick_size}{formula}"

@@ -11,6 +11,7 @@ from tradeassistd.engine.conditions.compile import Compiler
 from tradeassistd.engine.conditions.values import ValueOf, natural
 from tradeassistd.engine.language.expression import Expression
 from tradeassistd.engine.language.functions import Unit
+from tradeassistd.engine.language.own import OwnFunctionError
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.template import Slot, Template
@@ -31,6 +32,8 @@ class Texts:
         }
         self.tracks: list[Track] = compiler.tracks
         self.watched: list[object] = compiler.watched
+        self.errors: list[OwnFunctionError] = []
+        """What users' functions raised since somebody last emptied this."""
         self.any = rule.title is not None or rule.message is not None or rule.setup is not None
         """Whether the rule says anything of its own."""
 
@@ -57,7 +60,11 @@ class Texts:
 
     def _value(self, tree: Expression) -> tuple[float | None, str]:
         value_of, unit = self._values[tree]
-        return natural(value_of(), unit), str(unit)
+        try:
+            return natural(value_of(), unit), str(unit)
+        except OwnFunctionError as error:
+            self.errors.append(error)  # a text never delays an alert; the engine counts it as a fault of the rule
+            return None, str(unit)
 
 
 def time_text(us: int) -> str:

@@ -7,6 +7,11 @@ from enum import StrEnum
 
 import msgspec
 
+from tradeassistd.base.instant import US_PER_S
+
+STATE_KEPT_US = 90 * 86_400 * US_PER_S
+"""The state of a rule that is gone waits this long, since it was last judged, for it to come back (rules.md 6.6)."""
+
 
 class State(StrEnum):
     """Where a rule stands for one symbol and level (rules.md 4.7)."""

@@ -14,7 +14,7 @@ BREAKS = (
           "for order in sorted(due | again):", "for order in sorted(due | again, reverse=True):",
           "test_rules_are_judged_as_they_stand_and_the_highest_level_first"),
     Break("symbols are judged by the alphabet", "roster",
-          "for symbol in rule.symbols if", "for symbol in sorted(rule.symbols) if",
+          "        for symbol in rule.symbols:\n", "        for symbol in sorted(rule.symbols):\n",
           "test_rules_are_judged_as_they_stand_and_the_highest_level_first"),
     Break("the mildest level is judged first", "roster",
           "for level in reversed(rule.numbers):", "for level in rule.numbers:",
@@ -67,9 +67,9 @@ BREAKS = (
           "                self._roster.restore(event.states)\n",
           "test_a_replay_cut_at_any_event_goes_on_from_the_stored_states"),
     Break("one engine leaves something behind for the next", "gates",
-          '            return COOLDOWN\n        return ""\n',
+          "            return COOLDOWN\n        return SILENCE",
           "            return COOLDOWN\n        Gates.asked = getattr(Gates, 'asked', 0) + 1\n"
-          '        return MODE if Gates.asked % 2 else ""\n',
+          "        if Gates.asked % 2:\n            return MODE\n        return SILENCE",
           "test_what_one_engine_saw_leaves_nothing_behind_for_the_next"),
     # faults
     Break("a rule that raises stops the others", "engine",

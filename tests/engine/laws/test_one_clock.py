@@ -8,12 +8,14 @@ from fractions import Fraction
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.engine.laws.samples import DAY_US, condition, rule
 from tests.engine.market import MONDAY_RTH_US, Market
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Event, RulesSwap, Start
 from tradeassistd.engine.rule import Evaluate, Fire, Level, Move, Rule, RuleSet
+from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import RuleState, Transition
 
 STEPS = tuple(Level(condition(f"price > {level}"), None, "notice") for level in (100, 101, 102))
@@ -60,10 +62,10 @@ class Daemon(Market):
         self.sets: dict[str, tuple[Rule, ...]] = {"": self.rules}
         super().__post_init__()
 
-    def reload(self, *rules: Rule) -> list[Transition]:
+    def reload(self, *rules: Rule, silences: tuple[Silence, ...] = ()) -> list[Transition]:
         self.rules_hash = f"reload {self.reloads + 1}"
         self.sets[self.rules_hash] = rules
-        return super().reload(*rules)
+        return super().reload(*rules, silences=silences)
 
     def restart(self) -> None:
         self.engine = Engine(RuleSet(self.rules, self.rules_hash))
@@ -162,7 +164,12 @@ def test_a_replay_cut_at_any_event_goes_on_from_the_stored_states(
         market.image("SPY", str(last))
         play(market, after)
     assert said(cut.all) == said(plain.all)
-    assert cut.stored == plain.stored
+    assert cut.stored == {key: as_seen_by(cut.stored[key], state) for key, state in plain.stored.items()}
+
+
+def as_seen_by(cut: RuleState, plain: RuleState) -> RuleState:
+    """What the clock tells before Schwab's first row has no price yet to measure `rearm` from."""
+    return replace(plain, told_price=None) if cut.told_price is None and cut.told_us else plain
 
 
 @given(st.lists(STEP, max_size=12), st.lists(STEP, max_size=12))

@@ -33,6 +33,7 @@ KEEPS: dict[str, Any] = {
 ARMS: dict[str, Any] = {
     "when": condition("price > 101"), "clear_when": condition("price < 99"), "evaluate": Evaluate("1m"),
     "fire": Fire("once"), "rev": "2", "ladder": (Level(condition("price > 100")),),
+    "facts": {"SPY": "another tick size"},
 }  # fmt: skip
 """Every field that makes it another condition."""
 
@@ -108,7 +109,7 @@ def test_a_change_of_the_condition_arms_it_and_a_firing_is_judged_once(
     assert [(one.kind, one.suppressed) for one in found] == ended
     assert state_of(market).state is (State.FIRING if goes_on else State.OK)
     assert goes_on or state_of(market).judged_us == 0
-    if text == "price crosses 100" and field in ("rev", "clear_when"):
+    if text == "price crosses 100" and field in ("rev", "clear_when", "facts"):
         count = len(market.all)
         market.trade("SPY", str(after[0]))
         assert len(market.all) == count  # the first value only sets the side

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from tradeassistd.engine.bars.averages import Extreme, Mean, RateOfChange, WeightedMean
+from tradeassistd.engine.bars.own_windows import OwnWindow, Pending
 from tradeassistd.engine.bars.recursive import AverageTrueRange, ExponentialMean, Macd, MacdLines, RelativeStrength
 from tradeassistd.engine.bars.relative_volume import RelativeVolume
 from tradeassistd.engine.bars.rounding import exact, on_grid
 from tradeassistd.engine.bars.spread import Bands, Bollinger, Deviation, StandardScore
 from tradeassistd.engine.language.functions import Value
+from tradeassistd.engine.language.own import in_table
 from tradeassistd.market.bar import Bar
 
 __all__ = ["INDICATORS", "Indicator", "Output", "Track", "exact", "on_grid"]
 
-Output = Value | MacdLines | Bands | None
-"""What an indicator gives at one bar: a value, several named parts, or None while it is unknown."""
+Output = Value | MacdLines | Bands | Pending | None
+"""What an indicator gives at one bar: a value, several named parts, one not computed yet, or None while unknown."""
 Taken = TypeVar("Taken", contravariant=True)
 
 
@@ -55,6 +58,17 @@ INDICATORS: dict[str, Callable[..., Indicator[Any]]] = {
 }
 """What computes each bar function of the table, made from the function's numbers in their order."""
 
+
+def maker(function: str, field: str, counts: tuple[Value, ...]) -> Callable[[], Indicator[Any]]:
+    """What makes the indicator of a function with its numbers, on that field of bars ("" for whole ones).
+
+    Raises KeyError for a function that there is not.
+    """
+    if function in INDICATORS:
+        return partial(INDICATORS[function], *counts)
+    return partial(OwnWindow, in_table()[function], field, counts)
+
+
 OUTLIVES_CUTS = frozenset({"rvol"})
 """Functions that compare sessions: a gap takes nothing from the sessions before it."""
 
@@ -78,7 +92,9 @@ class Track:
         self._read = read
         self._make = make
         self._forming = forming
-        self._outlives_cuts = outlives_cuts
+        self.outlives_cuts = outlives_cuts
+        self.needed = 0
+        """Bars it must have taken until all that is read of it is known; 0 where that cannot be said in bars."""
         self._indicator = make() if make else None
         self._outputs: deque[Output] = deque(maxlen=1)
         self.seen = 0
@@ -116,7 +132,7 @@ class Track:
 
     def reset(self) -> None:
         """Forget everything: a window that holds an unfilled gap is unknown (rules.md 4.3)."""
-        if not self._outlives_cuts:
+        if not self.outlives_cuts:
             self._indicator = self._make() if self._make else None
         self._outputs.clear()
         self.seen = 0
@@ -146,6 +162,8 @@ class Track:
 def _part(output: Output, part: str) -> Value | None:
     if output is None:
         return None
+    if isinstance(output, Pending):
+        return output.value(part)
     if part or isinstance(output, tuple):
         picked: Value | None = getattr(output, part)
         return picked

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.bars.indicators import INDICATORS, OUTLIVES_CUTS, Track
+from tradeassistd.engine.bars.holes import NEVER_US, touches
+from tradeassistd.engine.bars.indicators import INDICATORS, OUTLIVES_CUTS, Track, maker
 from tradeassistd.engine.bars.relative_volume import SlotVolume
 from tradeassistd.market.bar import INTERVALS_S, Bar
 from tradeassistd.market.instrument import Instrument
-from tradeassistd.market.session import ALWAYS, bar_bounds, window_at
+from tradeassistd.market.session import ALWAYS, bar_bounds, next_open, window_at
 
 BAR_GRACE_US = 2 * US_PER_S
 """How long after its end a bar waits on the clock for a late trade (design 4)."""
@@ -33,10 +33,16 @@ class BarSeries:
         self.late_trades = 0
         self.closed_count = 0
         """Bars closed since the series began; a cut takes none back."""
+        self.run_began = 0
+        """How many of them had closed when the windows last began from nothing."""
+        self.cut_us = 0
+        """Until when the hole reached that the windows last lost their bars to; 0 for none."""
         self._instrument = instrument
         self._tracks: dict[TrackKey, Track] = {}
         self._complete_from_us = 0
         """A bar that starts earlier holds time nobody watched, so it is not made."""
+        self._lost_us = NEVER_US
+        """Since when nobody watches."""
         self._closed_until_us = 0
         self._start_us = self._end_us = 0
         self._open = self._high = self._low = self._close = 0
@@ -51,16 +57,21 @@ class BarSeries:
     def track(self, field: str, function: str = "", counts: tuple[int | Fraction, ...] = ()) -> Track:
         """The values of a bar's `field`, or of a function with its numbers; the same track for everybody who asks.
 
-        `field` is "" for functions of whole bars (atr, rvol). Raises KeyError for a function that is not in INDICATORS.
+        `field` is "" for functions of whole bars (atr, rvol). Raises KeyError for a function that there is not.
         """
         key = (field, function, counts)
         if key not in self._tracks:
-            make = partial(INDICATORS[function], *counts) if function else None
+            make = maker(function, field, counts) if function else None
             outlives = function in OUTLIVES_CUTS
             self._tracks[key] = Track(
                 self._reader(field, function), make, forming=self._forming_bar, outlives_cuts=outlives
             )
         return self._tracks[key]
+
+    @property
+    def tracks(self) -> Iterator[Track]:
+        """Everything that runs on it."""
+        return iter(self._tracks.values())
 
     def retain(self, tracks: set[Track]) -> bool:
         """Drop the tracks nobody reads any more; whether any are left."""
@@ -88,9 +99,37 @@ class BarSeries:
         """Where the last closed bar ended, 0 before the first."""
         return self._closed_until_us
 
-    def begin_like(self, other: BarSeries) -> None:
-        """Hold as incomplete and as closed what `other` holds so."""
-        self._complete_from_us = max(self._complete_from_us, other._complete_from_us)
+    @property
+    def complete_from_us(self) -> int:
+        """A bar that starts earlier is not made."""
+        return self._complete_from_us
+
+    def begin_from(self, from_us: int) -> None:
+        """Nobody watched before that."""
+        self._complete_from_us = max(self._complete_from_us, from_us)
+
+    def go_on_after(self, bars: Sequence[Bar], until_us: int) -> None:
+        """These bars have closed before the series began, and up to `until_us` no trade was missed after them."""
+        if bars:
+            self._closed_until_us = max(self._closed_until_us, bars[-1].end_us)
+        self._lost_us = min(self._lost_us, until_us)
+
+    def earliest_us(self, count: int, now_us: int) -> int:
+        """When so many further bars (1 or more) can have closed, if each has a trade; 0 when it is not known."""
+        at_us = now_us
+        while True:
+            bounds = bar_bounds(self._instrument, self.session, self.interval, at_us)
+            if bounds is None:
+                try:
+                    at_us = next_open(self._instrument, self.session, at_us)
+                except LookupError:
+                    return 0
+                continue
+            at_us = bounds[1]
+            if bounds[0] >= self._complete_from_us:
+                count -= 1
+                if count <= 0:
+                    return at_us
 
     def close_before(self, exchange_us: int) -> Bar | None:
         """Close the forming bar if a trade at `exchange_us` lies past its end."""
@@ -124,9 +163,33 @@ class BarSeries:
         self._trades += 1
 
     def cut(self, until_us: int) -> None:
-        """Nobody watched until `until_us`: drop the forming bar and every window, and begin with the next whole bar."""
+        """All that came before `until_us` is void: drop the forming bar and every window, begin with a whole bar."""
         self._trades = 0
         self._complete_from_us = max(self._complete_from_us, until_us)
+        self._forget(until_us)
+
+    def pause(self, from_us: int, until_us: int = 0) -> None:
+        """Nobody watches from `from_us` on, and (as far as it is known) until `until_us`.
+
+        The forming bar is dropped; the windows are where the hole touches the session, for they would reach across it.
+        """
+        self._trades = 0
+        self._lost_us = min(self._lost_us, from_us)
+        self._complete_from_us = max(self._complete_from_us, until_us)
+        self._lose(max(self._lost_us, until_us))
+
+    def resume(self, until_us: int) -> None:
+        """Somebody watches again; what was traded before `until_us` was missed."""
+        if self._lost_us < NEVER_US:
+            self._lose(max(until_us, self._complete_from_us))
+            self._lost_us = NEVER_US
+
+    def _lose(self, until_us: int) -> None:
+        if touches(self._instrument, self.session, self._lost_us, until_us):
+            self._forget(until_us)
+
+    def _forget(self, until_us: int) -> None:
+        self.run_began, self.cut_us = self.closed_count, max(self.cut_us, until_us)
         for track in self._tracks.values():
             track.reset()
 
@@ -136,10 +199,10 @@ class BarSeries:
         self._complete_from_us = max(self._complete_from_us, bounds[1] if bounds else last_trade_us)
 
     def _reader(self, field: str, function: str) -> Callable[[Bar], Any]:
-        """What a track reads of each bar."""
+        """What a track reads of each bar; a user's function takes its series out of them itself."""
         if function == "rvol":
             return self._slot_volume
-        return attrgetter(field) if field else _whole
+        return attrgetter(field) if field and (not function or function in INDICATORS) else _whole
 
     def _slot_volume(self, bar: Bar) -> SlotVolume:
         """How long after its session's opening the bar began, for `always` after midnight UTC; and its volume."""

@@ -15,6 +15,7 @@ from tradeassistd.engine.bars.indicators import Track
 from tradeassistd.engine.conditions.counting import Count, Streak
 from tradeassistd.engine.conditions.kleene import All, AnyOf, Condition, Negation
 from tradeassistd.engine.conditions.leaves import Anchor, Comparison, Crossing, FlagLeaf, Leaf, RangeLeaf, Sided, Step
+from tradeassistd.engine.conditions.own_values import own_value
 from tradeassistd.engine.conditions.reach import REARM, Reaches, distance_from
 from tradeassistd.engine.conditions.sequence import Seq
 from tradeassistd.engine.conditions.sources import Sources
@@ -31,7 +32,7 @@ from tradeassistd.engine.conditions.values import (
     total,
     whole,
 )
-from tradeassistd.engine.language.arguments import duration_s, interval_of, is_by_time, other_instrument
+from tradeassistd.engine.language.arguments import duration_s, interval_of, is_by_time
 from tradeassistd.engine.language.expression import (
     REACHES,
     Arithmetic,
@@ -57,10 +58,12 @@ from tradeassistd.engine.language.functions import (
     LOOK_BACK_QUOTES,
     NUMBER,
     RATIO,
+    Arg,
     Unit,
     Value,
 )
 from tradeassistd.engine.language.kinds import reads_day, unit_of
+from tradeassistd.engine.language.own import UserFunction
 from tradeassistd.engine.rule import Move
 from tradeassistd.engine.symbol.symbols import BARS_MOVED, SECOND_TURNED, SymbolState
 from tradeassistd.market.instrument import Instrument
@@ -176,7 +179,7 @@ class Compiler:
     def _flag(self, tree: Name | Other, here: Instrument) -> Leaf:
         node: Expression = tree
         while isinstance(node, Other):
-            here, node = other_instrument(node), node.inner
+            here, node = here.beside(node.symbol), node.inner
         if not isinstance(node, Name) or node.name not in FLAGS:
             raise TypeError(f"not a condition: {render(tree)}")
         return FlagLeaf(render(tree), self._sources.flag(node.name, here))
@@ -243,7 +246,7 @@ class Compiler:
             case Call():
                 return self._call(node, place)
             case Other():
-                return self._value(node.inner, place._replace(here=other_instrument(node)))
+                return self._value(node.inner, place._replace(here=here.beside(node.symbol)))
             case Negative():
                 return negative(self._value(node.operand, place))
             case Arithmetic():
@@ -278,6 +281,8 @@ class Compiler:
                 return self._count(node, here)
             case "streak":
                 return self._streak(node, here)
+        if (own := FUNCTIONS[node.name].own) is not None:
+            return self._own(own, node, place)
         unit = next((known for arg in node.args if (known := unit_of(arg, here)) is not None), place.unit)
         values = tuple(self._value(arg, place._replace(unit=unit)) for arg in node.args)
         match node.name:
@@ -290,6 +295,12 @@ class Compiler:
             case "max":
                 return choose(max, values)
         raise TypeError(f"{node.name} is in the table but cannot be compiled")
+
+    def _own(self, own: UserFunction, node: Call, place: _Place) -> ValueOf:
+        """A user's function of present values; a bare number is the same number in every natural unit."""
+        units = [unit_of(arg, place.here) or RATIO for arg in node.args]
+        values = [self._value(arg, place._replace(unit=unit)) for arg, unit in zip(node.args, units, strict=True)]
+        return own_value(own, tuple(zip(values, units, strict=True)), unit_of(node, place.here) or place.unit)
 
     def _count(self, node: Call, here: Instrument) -> ValueOf:
         """The event is watched at every judging; what happened leaves the count with the clock."""
@@ -312,7 +323,7 @@ class Compiler:
         self.steps, self._sources.judged = steps, True
         self.sided.append(streak)
         self.streaks.append(streak)
-        return lambda: streak.value
+        return streak.read
 
     def _arithmetic(self, node: Arithmetic, place: _Place) -> ValueOf:
         left_unit, right_unit = unit_of(node.left, place.here), unit_of(node.right, place.here)
@@ -339,7 +350,7 @@ def _number(node: Number, place: _Place) -> Value:
 def _measured_on(node: Expression, here: Instrument) -> Instrument:
     """The instrument in whose ticks a left side is measured: that of `sym(...)` when it is all of another symbol."""
     while isinstance(node, Other):
-        here, node = other_instrument(node), node.inner
+        here, node = here.beside(node.symbol), node.inner
     return here
 
 
@@ -349,11 +360,11 @@ def _quoted(node: Expression, here: Instrument) -> frozenset[str]:
         case Name(name=name):
             return frozenset({here.symbol}) if name in LOOK_BACK_QUOTES else _NOWHERE
         case Other(inner=inner):
-            return _quoted(inner, other_instrument(node))
+            return _quoted(inner, here.beside(node.symbol))
         case Negative(operand=operand):
             return _quoted(operand, here)
         case Arithmetic(left=left, right=right):
             return _quoted(left, here) | _quoted(right, here)
-        case Call(name="abs" | "min" | "max" | "pct_from", args=args):
+        case Call(name=name, args=args) if name in FUNCTIONS and Arg.VALUE in FUNCTIONS[name].args:
             return _NOWHERE.union(*(_quoted(arg, here) for arg in args))
     return _NOWHERE

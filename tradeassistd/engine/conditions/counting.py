@@ -10,6 +10,7 @@ from collections import deque
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.conditions.kleene import Condition
 from tradeassistd.engine.conditions.leaves import Step
+from tradeassistd.engine.language.own import OwnFunctionError
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import Window, trading_window_at
@@ -97,6 +98,8 @@ class Streak:
         self.session = session
         self.value: int | None = None
         """As of the last closed bar."""
+        self.error: OwnFunctionError | None = None
+        """What a user's function raised at the last closed bar, for whoever reads the streak."""
         self._own = own
         self._state = state
         self._steps = steps
@@ -104,15 +107,25 @@ class Streak:
 
     def bar_closed(self, now_us: int) -> None:
         """That bar has just closed, and the row that closed it is not applied yet."""
-        for step in self._steps:
-            step.look(now_us)
-        holds = self._state.outcome().live
+        self.error = None
+        try:
+            for step in self._steps:
+                step.look(now_us)
+            holds = self._state.outcome().live
+        except OwnFunctionError as error:  # no rule is being judged now, so nobody could be isolated
+            self.error, holds = error, None
         if holds is None:
             self._break()
         elif not holds:
             self.value, self._broken = 0, False
         elif not self._broken:
             self.value = (self.value or 0) + 1
+
+    def read(self) -> int | None:
+        """The value. Raises OwnFunctionError until the next bar closes when a user's function did."""
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        return self.value
 
     def attach(self, memory: list[int], first: int) -> None:
         """It keeps nothing in the stored state."""
@@ -124,7 +137,7 @@ class Streak:
 
     def forget(self) -> None:
         """Be as on the first day."""
-        self.value, self._broken = None, False
+        self.value, self._broken, self.error = None, False, None
 
     def _break(self) -> None:
         self._broken = self._broken or self.value is not None

@@ -17,6 +17,7 @@ from tradeassistd.engine.conditions.values import ValueOf
 from tradeassistd.engine.language.arguments import bar_arguments, duration_s, interval_of, track_key
 from tradeassistd.engine.language.expression import Call, Name
 from tradeassistd.engine.language.functions import Value
+from tradeassistd.engine.needs import bars_needed
 from tradeassistd.engine.symbol.symbols import BARS_MOVED, DAY_TURNED, FACTS_MOVED, SECOND_TURNED, SymbolState
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import series_session
@@ -156,15 +157,18 @@ class Sources:
         """
         args, session, live = bar_arguments(node, here)
         running = before and live and not bars_back and node.name in EXTREMES and self.judged
-        state = self.note(here, BARS_MOVED | (_TRADED if live else 0) | (_ROW if running else 0))
+        state = self.note(here, BARS_MOVED | Field.IMAGE | (_TRADED if live else 0) | (_ROW if running else 0))
         series = state.bar_series(interval_of(args[-1]), session)
         field, function, numbers = track_key(node)
         track = state.track(series, field, function, numbers, max(bars_back - live, 0))
+        track.needed = max(track.needed, bars_needed(node, part, bars_back, live=live))
         self.tracks.append(track)
         if not running:
-            return self._fresh(state, lambda: track.value(bars_back, part, live)), None
+            return self._fresh(state, lambda: track.value(bars_back, part, live) if state.live else None), None
 
         def value() -> Value | None:
+            if not state.live:
+                return None  # the windows are kept, but whether the feed has missed a bar shows when it is back
             forming = track.value(0, part, True)
             return track.value(0, part) if forming is None else forming
 

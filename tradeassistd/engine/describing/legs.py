@@ -21,6 +21,7 @@ from tradeassistd.engine.conditions.values import natural
 from tradeassistd.engine.describing.progress import events_of, stages
 from tradeassistd.engine.describing.unknown import Unknowns
 from tradeassistd.engine.language.expression import Call, Combine, Cross, Expression, InRange, Not, Number, render
+from tradeassistd.engine.language.own import OwnFunctionError
 from tradeassistd.engine.rule import Move
 from tradeassistd.market.session import NEW_YORK
 
@@ -75,9 +76,12 @@ class Legs:
                 outcome = None if inner.outcome is None else not inner.outcome
                 return Leg(NOT, render(tree), outcome, items=(inner,), distance_pct=inner.distance_pct)
         leaf = next(leaves)
-        if isinstance(leaf, Seq) and isinstance(tree, Call):
-            return self._sequence(tree, leaf)
-        return self._leaf(tree, leaf, wanted=wanted)
+        try:
+            if isinstance(leaf, Seq) and isinstance(tree, Call):
+                return self._sequence(tree, leaf)
+            return self._leaf(tree, leaf, wanted=wanted)
+        except OwnFunctionError as error:
+            return Leg(EVENT if _is_event(tree) else STATE, leaf.text, None, error.message, unit=str(leaf.unit))
 
     def _leaf(self, tree: Expression, leaf: Leaf, *, wanted: bool) -> Leg:
         seen = leaf.glimpse(self.now_us)
@@ -89,7 +93,7 @@ class Legs:
                 distance_pct = 0.0
             elif target and distance is not None:
                 distance_pct = abs(float(Fraction(target - seen.left) / target)) * 100
-        is_event = isinstance(tree, Cross) or (isinstance(tree, InRange) and tree.op in ("enters", "exits"))
+        is_event = _is_event(tree)
         if outcome is None:
             why = self.unknowns.why(tree)
         else:
@@ -137,6 +141,10 @@ class Legs:
             return ""
         before = {"crosses_above": "below", "crosses_below": "above", "enters": "outside", "exits": "inside"}[tree.op]
         return f"has to be {before} first"
+
+
+def _is_event(tree: Expression) -> bool:
+    return isinstance(tree, Cross | Call) or (isinstance(tree, InRange) and tree.op in ("enters", "exits"))
 
 
 def reasons(legs: Iterable[Leg]) -> Iterator[str]:

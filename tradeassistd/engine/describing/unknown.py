@@ -10,6 +10,7 @@ from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.engine.conditions.counting import Count, Streak
 from tradeassistd.engine.conditions.sources import EXTREMES, RUNNING
 from tradeassistd.engine.describing.progress import watched_s
+from tradeassistd.engine.describing.warming import warming_text
 from tradeassistd.engine.language.arguments import (
     bar_arguments,
     duration_s,
@@ -34,8 +35,10 @@ from tradeassistd.engine.language.expression import (
     Other,
     render,
 )
-from tradeassistd.engine.language.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, RVOL_SESSIONS
-from tradeassistd.engine.language.walk import parts
+from tradeassistd.engine.language.functions import BAR_FIELDS, DAY_VALUES, FLAGS, FUNCTIONS, RVOL_SESSIONS, Arg
+from tradeassistd.engine.language.own import in_table
+from tradeassistd.engine.language.walk import parts, walk
+from tradeassistd.engine.needs import bars_needed
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.symbol.watch import NEVER_US, Anchored
 from tradeassistd.market.session import NEW_YORK, series_session
@@ -71,8 +74,9 @@ class Unknowns:
             earlier = copy(self)
             earlier._before = True
             reasons = dict.fromkeys(earlier._of_condition(leaf, self._symbol))
-        # Everything it reads is known, and it is not: nothing else in the language makes an unknown.
-        return "; ".join(reasons) or "division by zero"
+        # Everything it reads is known, and it is not: nothing else makes an unknown.
+        own = [node.name for node in walk(leaf) if isinstance(node, Call) and node.name in in_table()]
+        return "; ".join(reasons) or (f"{own[0]} says it is unknown" if own else "division by zero")
 
     def _of_condition(self, node: Expression, symbol: str) -> Iterator[str]:
         match node:
@@ -103,8 +107,8 @@ class Unknowns:
                 yield from self._of(node.right, symbol)
             case Call(name="count" | "streak"):
                 yield from self._watched(node, symbol)
-            case Call(name="abs" | "min" | "max" | "pct_from"):
-                for arg in node.args:
+            case Call(name=name, args=args) if name in FUNCTIONS and Arg.VALUE in FUNCTIONS[name].args:
+                for arg in args:
                     yield from self._of(arg, symbol)
             case Name() | Attribute() | Index() | Call():
                 state = self._symbols.get(symbol)
@@ -245,6 +249,8 @@ class Unknowns:
         series = state.series.get((interval, session or series_session(state.instrument)))
         if series is None or not series.has(*key):
             return ""
+        if feed := self._feed(state):
+            return feed
         track = series.track(*key)
         if track.value(bars_back, part, live) is not None:
             first = self._before and live and not bars_back and node.name in EXTREMES
@@ -254,10 +260,12 @@ class Unknowns:
         if node.name == "rvol":
             return f"warming: needs {RVOL_SESSIONS[0]} sessions with a bar of {interval} at this time of day"
         counts = tuple(number for number in key[2] if isinstance(number, int))
-        needed = 1 if node.name in BAR_FIELDS else FUNCTIONS[node.name].bars_needed(counts, part)
-        needed += bars_back - live  # the forming bar is one of them
+        needed = bars_needed(node, part, bars_back, live=live)
         if track.seen < needed:
-            return f"warming: {track.seen} of {needed} bars of {interval}"
+            until = warming_text(series.earliest_us(needed - track.seen, self._now_us), self._now_us)
+            return f"{until}: {track.seen} of {needed} bars of {interval}"
+        if node.name not in BAR_FIELDS and FUNCTIONS[node.name].own is not None:
+            return f"{node.name} says it is unknown"
         return f"all {counts[0]} bars are equal" if node.name == "zscore" else "division by zero"
 
     def _watched(self, node: Call, symbol: str) -> Iterator[str]:

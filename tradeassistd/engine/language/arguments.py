@@ -90,12 +90,12 @@ def count_of(node: Expression) -> int:
     return int(node.digits)
 
 
-def number_of(node: Expression) -> Fraction:
+def number_of(node: Expression, most: int = PLAIN_NUMBER_MAX) -> Fraction:
     """A plain number such as Bollinger's 2 or 2.5. Raises ExpressionError."""
     if not isinstance(node, Number) or node.suffix:
         raise ExpressionError(f"{render(node)} is not a plain number", node.at, hint="write e.g. 2 or 2.5")
-    if not 0 < node.digits <= PLAIN_NUMBER_MAX:
-        raise ExpressionError(f"{render(node)} is not above 0 and at most {PLAIN_NUMBER_MAX}", node.at)
+    if not 0 < node.digits <= most:
+        raise ExpressionError(f"{render(node)} is not above 0 and at most {most:,}", node.at)
     return node.digits
 
 
@@ -190,12 +190,12 @@ def track_key(node: Call) -> tuple[str, str, tuple[int | Fraction, ...]]:
     """Bar field, function and its numbers of a checked bar value or bar function: what names its track of a series."""
     if node.name in BAR_FIELDS:
         return node.name, "", ()
-    field, numbers = "", list[int | Fraction]()
-    for kind, arg in zip(FUNCTIONS[node.name].args, node.args, strict=False):
+    field, numbers, function = "", list[int | Fraction](), FUNCTIONS[node.name]
+    for kind, arg in zip(function.args, node.args, strict=False):
         if kind is Arg.SERIES and isinstance(arg, Name):
             field = arg.name
         elif kind is Arg.COUNT:
             numbers.append(count_of(arg))
         elif kind is Arg.NUMBER:
-            numbers.append(number_of(arg))
+            numbers.append(number_of(arg, function.number_max))
     return field, node.name, tuple(numbers)

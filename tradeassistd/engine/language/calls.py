@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from tradeassistd.engine.language.arguments import ExpressionError, duration_s, function_of, unknown
+from collections.abc import Sequence
+
+from tradeassistd.base.errors import ConfigError
+from tradeassistd.engine.language.arguments import ExpressionError, count_of, duration_s, function_of, unknown
 from tradeassistd.engine.language.expression import Call, Expression, Number, render
-from tradeassistd.engine.language.functions import DAY_VALUES, FLAGS, QUOTES, Function
-from tradeassistd.engine.language.units import NAMES, signature
+from tradeassistd.engine.language.functions import DAY_VALUES, FLAGS, QUOTES, Arg, Function, Unit
+from tradeassistd.engine.language.own import UNUSABLE, UserFunction
+from tradeassistd.engine.language.units import names, noun, signature
 
 
 def unknown_function(node: Call) -> ExpressionError:
@@ -15,7 +19,10 @@ def unknown_function(node: Call) -> ExpressionError:
     if node.name in DAY_VALUES:
         return ExpressionError(f"`{node.name}` takes no arguments", node.at,
                                hint=f"write {node.name}.{' or .'.join(DAY_VALUES[node.name])}")  # fmt: skip
-    return unknown("function", node.name, NAMES, node.at)
+    if node.name in UNUSABLE:
+        return ExpressionError(f"function {node.name!r} is installed and cannot be used: {UNUSABLE[node.name]}",
+                               node.at, hint="tradeassist rules functions")  # fmt: skip
+    return unknown("function", node.name, names(), node.at)
 
 
 def wrong_number(function: Function, node: Call, given: int) -> ExpressionError:
@@ -27,6 +34,21 @@ def wrong_number(function: Function, node: Call, given: int) -> ExpressionError:
     missing = "there are no default arguments: " if given < due else ""
     return ExpressionError(f"{node.name} takes {arguments}, not {given}", node.at,
                            hint=f"{missing}write {signature(node.name)}")  # fmt: skip
+
+
+def check_own(function: Function, own: UserFunction, node: Call, units: Sequence[Unit | None]) -> None:
+    """Raise ExpressionError for what a user's function refuses: counts, or a value of another unit than it takes."""
+    args = node.args[: len(function.args)]
+    for arg, takes, unit in zip(args, own.units, units, strict=True):
+        if takes is not None and unit not in (takes, None):
+            raise ExpressionError(f"{node.name} takes {noun(takes)} here, and {render(arg)} is {noun(unit)}", arg.at,
+                                  hint=f"write {function.signature}")  # fmt: skip
+    counts = [arg for kind, arg in zip(function.args, args, strict=True) if kind is Arg.COUNT]
+    if own.reads_bars:
+        try:
+            own.window(tuple(map(count_of, counts)))
+        except ConfigError as error:
+            raise ExpressionError(error.message, (counts or [node])[0].at, hint=error.hint) from None
 
 
 def check_keywords(function: Function, node: Call) -> None:

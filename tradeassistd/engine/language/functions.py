@@ -1,7 +1,7 @@
 """The one table of the rule language's names and functions: arguments, units, warm-up, documentation.
 
 A new function is one entry here plus the class that computes it; the checker, the compiler and the rule reference are
-made from this table.
+made from this table. Functions that a user's packages bring (own.py) are entries of it like any other.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tradeassistd.engine.language.own import UserFunction
 
 
 class Unit(NamedTuple):
@@ -64,6 +67,7 @@ class Gives(StrEnum):
     ARGUMENT = "a value in the unit of its first argument"
     RATIO = "ratio"
     PRICE = "price"
+    VOLUME = "volume"
     NUMBER = "number"
     EVENT = "an event"
 
@@ -120,6 +124,12 @@ class Function:
     """What its arguments are called, where the kind alone does not say."""
     by_session: bool = False
     """It is anchored at a session's open and reads no closed bars: takes a session word, but neither `live` nor [n]."""
+    reads_volume: bool = False
+    """It means nothing on a symbol whose trades carry no size."""
+    number_max: int = 100
+    """How large a plain number among its arguments may be."""
+    own: UserFunction | None = None
+    """What computes it, where that is a user's."""
 
     @property
     def reads_bars(self) -> bool:
@@ -222,11 +232,11 @@ FUNCTIONS: dict[str, Function] = {
             "rvol", (Arg.INTERVAL,), Gives.RATIO,
             f"Volume of the last closed bar relative to the mean of the same time of day in the sessions before, at "
             f"most {RVOL_SESSIONS[1]}.",
-            f"{RVOL_SESSIONS[0]} sessions",
+            f"{RVOL_SESSIONS[0]} sessions", reads_volume=True,
         ),
         Function(
             "vwap", (), Gives.PRICE, "Volume-weighted average price of the session so far.",
-            "the session watched from its open", by_session=True,
+            "the session watched from its open", by_session=True, reads_volume=True,
         ),
         Function(
             "opening_range", (Arg.DURATION,), Gives.PRICE,

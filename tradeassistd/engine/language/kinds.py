@@ -16,7 +16,14 @@ from tradeassistd.engine.language.arguments import (
     other_instrument,
     refuse_end_words,
 )
-from tradeassistd.engine.language.calls import check_keywords, has_parts, parts_text, unknown_function, wrong_number
+from tradeassistd.engine.language.calls import (
+    check_keywords,
+    check_own,
+    has_parts,
+    parts_text,
+    unknown_function,
+    wrong_number,
+)
 from tradeassistd.engine.language.expression import (
     REACHES,
     Arithmetic,
@@ -47,6 +54,7 @@ from tradeassistd.engine.language.functions import (
     RATIO,
     SECONDS,
     SEQ_MAX,
+    VOLUME,
     Arg,
     Function,
     Gives,
@@ -183,7 +191,7 @@ def _can_change(node: Expression) -> bool:
     match node:
         case Number():
             return False
-        case Call(name=name, args=args) if name in FUNCTIONS and set(FUNCTIONS[name].args) == {Arg.VALUE}:
+        case Call(name=name, args=args) if name in FUNCTIONS and Arg.VALUE in FUNCTIONS[name].args:
             return any(map(_can_change, args))
         case Negative(operand=inner) | Other(inner=inner):
             return _can_change(inner)
@@ -219,6 +227,8 @@ def _line_unit(function: Function, node: Call, instrument: Instrument) -> Unit |
             return RATIO
         case Gives.PRICE:
             return PRICE
+        case Gives.VOLUME:
+            return VOLUME
         case Gives.NUMBER:
             return NUMBER
         case Gives.EVENT:
@@ -239,11 +249,13 @@ def _check_arguments(function: Function, node: Call, instrument: Instrument) -> 
     if len(args) != len(kinds):
         raise wrong_number(function, node, len(args))
     units = [_argument_unit(function, kind, arg, instrument) for kind, arg in zip(kinds, args, strict=True)]
-    if Arg.VALUE in function.args:
+    if function.own is not None:
+        check_own(function, function.own, node, units)
+    elif Arg.VALUE in function.args:
         unit = units[0]
         for arg, other in zip(args[1:], units[1:], strict=True):
             unit = same_unit(unit, other, arg.at)
-    if function.name in ("vwap", "rvol"):
+    if function.reads_volume:
         refuse_without_volume("volume", node.at, instrument)
     if function.name == "macd" and count_of(args[1]) >= count_of(args[2]):
         raise ExpressionError(f"the fast average ({render(args[1])}) is not shorter than the slow ({render(args[2])})",
@@ -260,7 +272,7 @@ def _argument_unit(function: Function, kind: Arg, node: Expression, instrument: 
         case Arg.COUNT:
             count_of(node)
         case Arg.NUMBER:
-            number_of(node)
+            number_of(node, function.number_max)
         case Arg.INTERVAL:
             interval_of(node)
         case Arg.DURATION:

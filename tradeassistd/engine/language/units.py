@@ -34,9 +34,6 @@ from tradeassistd.engine.language.functions import (
 )
 from tradeassistd.market.instrument import Instrument, InstrumentClass
 
-NAMES = (*QUOTES, *FLAGS, *DAY_VALUES, *BAR_FIELDS, *FUNCTIONS)
-"""Every name an expression may begin with."""
-
 _NEEDS_QUOTE = ("mid", "bid", "ask", "spread", "spread_pct")
 DURATION_HINT = "`5m` is five minutes; five million is `5M`"
 _NO_VOLUME_HINT = "an index has no bid, ask, size or volume; use price"
@@ -45,6 +42,11 @@ _MEANT = {
     "yesterday": "prev_day", "today": "day", "week": "prev_week", "vol": "volume(5m)", "net_percent": "net_pct",
     "settlement": "settle", "true": "halted, or not halted", "false": "halted, or not halted",
 }  # fmt: skip
+
+
+def names() -> tuple[str, ...]:
+    """Every name an expression may begin with."""
+    return (*QUOTES, *FLAGS, *DAY_VALUES, *BAR_FIELDS, *FUNCTIONS)
 
 
 def number_unit(node: Number) -> Unit | None:
@@ -92,7 +94,7 @@ def no_value(node: Name) -> ExpressionError:
         example = "close(5m, live)" if name == LIVE else f"close(5m, {name})"
         return ExpressionError(message, node.at, hint=f"it ends the arguments of a bar value: {example}")
     meant = _MEANT.get(name.lower(), "")
-    return unknown("name", name, NAMES, node.at, hint=meant and f"write {meant}")
+    return unknown("name", name, names(), node.at, hint=meant and f"write {meant}")
 
 
 def signature(name: str) -> str:

@@ -8,13 +8,14 @@ session watched from its open it is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tradeassistd.engine.events import Facts
 from tradeassistd.engine.symbol.extremes import RunningExtremes
 from tradeassistd.engine.symbol.session_values import SessionValues
 from tradeassistd.engine.symbol.watch import Sessions, Span, Watch
 from tradeassistd.engine.symbol.week import Weeks
+from tradeassistd.market.bar import Bar
 from tradeassistd.market.instrument import Instrument, InstrumentClass
 from tradeassistd.market.session import series_session, trading_window_at
 
@@ -63,6 +64,10 @@ class Day(SessionValues):
         super().cut()
         if not self.span.over:
             self._said.clear()
+
+    def relive(self, bar: Bar) -> None:
+        super().relive(bar)
+        self._size = None  # the day's volume is Schwab's total, which a bar does not hold
 
     def trade(self, at_us: int, price: int, size: int, volume: int | None) -> bool:
         self._total = volume
@@ -202,6 +207,15 @@ class DayValues:
         self.day.take_facts(facts)
         if (facts.year_high, facts.year_low) != (self._year_said.high, self._year_said.low):
             self._year_said.move(facts.year_high, facts.year_low)
+
+    def relive(self, session: str, bars: Sequence[Bar], until_us: int) -> None:
+        """Sessions of one word that were over by `until_us`, before this life; the bars are of those watched whole."""
+        by_open = {bar.start_us: bar for bar in bars}
+        for values in self._tracked.values():
+            if values.span.word == session and bars:
+                for window in values.span.since(bars[0].start_us, until_us):
+                    if values.span.relive(window) and window.open_us in by_open:
+                        values.relive(by_open[window.open_us])
 
     def cut(self) -> None:
         """A gap."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.bars.series import BAR_GRACE_US
+from tradeassistd.engine.events import Bars
 from tradeassistd.engine.symbol.watch import NEVER_US, Anchored, Span, Watch
+from tradeassistd.market.bar import INTERVALS_S
 
 
 class OpeningRange(Anchored):
@@ -30,6 +32,19 @@ class OpeningRange(Anchored):
         if not self._known or not self.watch.live:
             return None
         return self._high if part == "high" else self._low
+
+    def relive(self, past: Bars) -> None:
+        """Take the range from bars of its session, where they hold all of it and nothing else."""
+        open_us, length_us = self.span.open_us, INTERVALS_S[past.interval] * US_PER_S
+        if self._known or not open_us or past.interval == "1d" or self._length_us % length_us:
+            return
+        if not past.whole_from_us <= open_us or past.until_us < self._end_us:
+            return
+        inside = [row for row in past.rows if open_us <= row.start_us < self._end_us]
+        if inside:
+            self._high, self._low = max(row.high for row in inside), min(row.low for row in inside)
+            self._over = self._known = True
+            self.due_us = NEVER_US
 
     def begin(self) -> None:
         super().begin()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tradeassistd.engine.symbol.extremes import RunningExtremes
 from tradeassistd.engine.symbol.watch import Anchored, Span, Watch
 from tradeassistd.engine.symbol.week import NOTHING, Past
+from tradeassistd.market.bar import Bar
 
 
 class SessionValues(Anchored):
@@ -18,8 +19,15 @@ class SessionValues(Anchored):
         self.previous = NOTHING
         self._has_volume = has_volume
         self._first: int | None = None
-        self._size = 0
+        self._size: int | None = 0
         self._ended_live = False
+
+    def relive(self, bar: Bar) -> None:
+        """The session, which is over, was watched from its open to its end, and this is the bar of its trades."""
+        self._first, self.close, self._size = bar.open, bar.close, bar.volume
+        self.seen.take(bar.high)
+        self.seen.take(bar.low)
+        self._whole_at_end = self._ended_live = True
 
     def leave(self, *, adjacent: bool) -> None:
         self.previous = self.past() if adjacent else NOTHING
@@ -47,7 +55,8 @@ class SessionValues(Anchored):
             self._first = price
         self.seen.take(price)
         self.close = price
-        self._size += size
+        if self._size is not None:
+            self._size += size
         return False
 
     def image(self, price: int | None, volume: int | None) -> None:

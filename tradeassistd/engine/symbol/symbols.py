@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from fractions import Fraction
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
+from tradeassistd.engine.bars.archive import Archive, Closed
+from tradeassistd.engine.bars.holes import NEVER_US, touches
 from tradeassistd.engine.bars.indicators import Track, exact
-from tradeassistd.engine.bars.series import BarSeries
-from tradeassistd.engine.events import Facts
+from tradeassistd.engine.bars.series import BAR_GRACE_US, BarSeries
+from tradeassistd.engine.events import Bars, Facts
 from tradeassistd.engine.language.functions import Value
 from tradeassistd.engine.symbol.day import DayValues
 from tradeassistd.engine.symbol.extremes import TickExtreme
@@ -16,15 +17,11 @@ from tradeassistd.engine.symbol.opening_range import OpeningRange
 from tradeassistd.engine.symbol.vwap import Vwap
 from tradeassistd.engine.symbol.watch import AHEAD_MAX_US, Anchored, Sessions, Watch
 from tradeassistd.engine.symbol.windows import LookBack
-from tradeassistd.market.bar import Bar
+from tradeassistd.market.bar import ARCHIVE_INTERVAL, Bar, Stretch
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import ALWAYS, Window, series_session, session_words, trading_window_at
 from tradeassistd.market.tick import Field, Tick
 
-ARCHIVE_INTERVAL = "1m"
-"""Every symbol's one-minute bars over all its trades are made and kept, whether or not a rule asks."""
-RECENT_BARS_MAX = 3_000
-"""One-minute bars kept per symbol (about two days) to warm up what a reload asks for."""
 LOOK_BACK_KEPT_S = 1800
 """The price is looked back on this far whether or not a rule asks, so that a reloaded rule need not wait."""
 BARS_MOVED = 1 << 16
@@ -47,10 +44,16 @@ class SymbolState:
         self.instrument = instrument
         self.now_us = 0
         self.tick: Tick | None = None
-        self.archive = BarSeries(instrument, ARCHIVE_INTERVAL, ALWAYS)
-        self.series: dict[tuple[str, str], BarSeries] = {(ARCHIVE_INTERVAL, ALWAYS): self.archive}
-        self._recent: deque[Bar] = deque(maxlen=RECENT_BARS_MAX)
-        self._past_bars: dict[tuple[str, str], tuple[tuple[int, int, int], list[Bar]]] = {}
+        self.archive = Archive(instrument)
+        self.series: dict[tuple[str, str], BarSeries] = {(ARCHIVE_INTERVAL, ALWAYS): self.archive.series}
+        self.stretches: list[Stretch] = []
+        """What began or ended of the spans in which every trade is seen, for who stores it; the caller empties it."""
+        self._stretch: Stretch | None = None
+        self._past: dict[tuple[str, str], Bars] = {}
+        """Closed bars from before this life that the store gave, until a reload has used them."""
+        self._past_bars: dict[tuple[str, str], tuple[tuple[int, ...], Closed]] = {}
+        self._lost_us = NEVER_US
+        self._gap_until_us = self._first_live_us = 0
         self._watch = Watch()
         self._sessions = Sessions(instrument)
         self._day = DayValues(instrument, self._watch, self._sessions)
@@ -85,48 +88,97 @@ class SymbolState:
     def bar_series(self, interval: str, session: str = "") -> BarSeries:
         """The series of that interval over `session`, by default the instrument's own; shared by all who ask.
 
-        A new one is warm: it is made from the one-minute bars since the last cut.
+        A new one is warm: it goes on after what the store gave and the one-minute bars that are held.
         """
         key = (interval, session or series_session(self.instrument))
         if key not in self.series:
-            self.series[key], _ = self._from_recent(*key)
+            made, _ = self.archive.together(*key, self.now_us)
+            past = self._past.get(key)
+            if past is not None and not self.archive.began:
+                made.go_on_after(past.bars, past.until_us)
+            self.series[key] = made
         return self.series[key]
 
     def track(
         self, series: BarSeries, field: str, function: str, counts: tuple[int | Fraction, ...], bars_back: int
     ) -> Track:
-        """The values of a bar field or indicator, `bars_back` bars deep, warm as far as the recent bars reach."""
+        """The values of a bar field or indicator, `bars_back` bars deep, warm as far as the bars held reach."""
         is_new = not series.has(field, function, counts)
         track = series.track(field, function, counts)
         if track.reach_back(bars_back) or is_new:
-            track.warm(self._closed_by(series))
+            self._warm(track, self._closed_by(series))
         return track
 
-    def retain(self, used: set[Track], series: set[tuple[str, str]]) -> None:
-        """After a reload: drop the series and tracks that no rule reads any more."""
+    def take_bars(self, past: Bars) -> None:
+        """Closed bars from before this life. What has taken bars already goes on as it is; call `turn` after it."""
+        key = (past.interval, past.session)
+        self._past[key] = past
+        if not self.archive.began:
+            self._contract = self._contract or past.contract
+            if past.interval == "1d":
+                self._day.relive(past.session, past.bars, past.until_us)
+            series = self.series.get(key)
+            if series is not None and not series.closed_count:
+                series.go_on_after(past.bars, past.until_us)
+                closed = Closed([*past.bars], past.run)
+                for track in series.tracks:
+                    if not track.seen:
+                        self._warm(track, closed)
         self._past_bars.clear()
+
+    def relive_ranges(self) -> None:
+        """After `take_bars` and `turn`: opening ranges of the present sessions that were over before this life."""
+        for (session, _), opening in self._opening_ranges.items():
+            self._relive(opening, session)
+
+    def retain(self, used: set[Track], series: set[tuple[str, str]]) -> None:
+        """After a reload: drop the series and tracks that no rule reads any more, and what it was warmed up with."""
+        self._past_bars.clear()
+        self._past.clear()
         for key, one in list(self.series.items()):
-            if not one.retain(used) and key not in series and one is not self.archive:
+            if not one.retain(used) and key not in series and one is not self.archive.series:
                 del self.series[key]
 
-    def _closed_by(self, series: BarSeries) -> list[Bar]:
-        """The bars that `series` has closed, as far as the recent ones reach; made once for all tracks of a reload."""
-        key, stamp = (series.interval, series.session), (self.now_us, series.closed_count, len(self._recent))
-        known, bars = self._past_bars.get(key, (None, []))
-        if known != stamp:
-            # A bar whose grace has just ended may still wait in the series for the next turn of the clock.
-            bars = [bar for bar in self._from_recent(*key)[1] if bar.end_us <= series.closed_until_us]
-            self._past_bars[key] = stamp, bars
-        return bars
+    def end_watch(self, now_us: int) -> None:
+        """Nobody asks for the symbol any more."""
+        self._end_stretch(now_us - BAR_GRACE_US)
 
-    def _from_recent(self, interval: str, session: str) -> tuple[BarSeries, list[Bar]]:
-        """A series as it would be had it been there since the last cut, and the bars it has closed."""
-        series = BarSeries(self.instrument, interval, session)
-        series.begin_like(self.archive)
-        forming = self.archive.forming
-        minutes = (*self._recent, forming) if forming else self._recent
-        closed = [*map(series.merge, minutes), series.close_by_clock(self.now_us)]
-        return series, [bar for bar in closed if bar is not None]
+    @staticmethod
+    def _warm(track: Track, closed: Closed) -> None:
+        track.warm(closed.bars if track.outlives_cuts else closed.whole)
+
+    def _closed_by(self, series: BarSeries) -> Closed:
+        """What `series` has closed, as far as the bars held and stored reach; made once for all tracks of a reload."""
+        key, stamp = (series.interval, series.session), (self.now_us, series.closed_count, *self.archive.stamp())
+        known, closed = self._past_bars.get(key, (None, Closed([], 0)))
+        if known != stamp:
+            made, closed = self.archive.together(*key, self.now_us)
+            # A bar whose grace has just ended may still wait in the series for the next turn of the clock.
+            bars = [bar for bar in closed.bars if bar.end_us <= series.closed_until_us]
+            closed = self._after_past(key, made, Closed(bars, min(closed.run, len(bars))))
+            self._past_bars[key] = stamp, closed
+        return closed
+
+    def _after_past(self, key: tuple[str, str], made: BarSeries, closed: Closed) -> Closed:
+        """What the store gave, and then the bars of this life where it does not have them."""
+        past = self._past.get(key)
+        if past is None:
+            return closed
+        first_us = closed.bars[0].start_us if closed.bars else made.forming.start_us if made.forming else NEVER_US
+        before = [bar for bar in past.bars if bar.end_us <= first_us]
+        bars = [*before, *closed.bars]
+        if closed.run or made.cut_us > past.whole_from_us:
+            return Closed(bars, len(before) + closed.run)
+        if self.archive.began:  # is there a hole between what the store knows and what we have seen ourselves?
+            begin_us = max(self.archive.begin_us, self._first_live_us)
+            if past.until_us < begin_us and touches(self.instrument, key[1], past.until_us, begin_us):
+                return Closed(bars, len(before))
+        return Closed(bars, min(past.run, len(before)))
+
+    def _relive(self, opening: OpeningRange, session: str) -> None:
+        for (_, of), past in self._past.items():
+            if of == session:
+                opening.relive(past)
 
     def look_back(self, quote: str, seconds: int) -> LookBack:
         """The look-back on `quote`, reaching at least `seconds`; shared by all who ask."""
@@ -161,8 +213,9 @@ class SymbolState:
         key = (session, seconds)
         if key not in self._opening_ranges:
             span = self._sessions.span(session, self.now_us)
-            self._opening_ranges[key] = OpeningRange(span, self._watch, seconds)
-            span.join(self._opening_ranges[key])
+            opening = self._opening_ranges[key] = OpeningRange(span, self._watch, seconds)
+            span.join(opening)
+            self._relive(opening, session)
         return self._opening_ranges[key]
 
     def retain_watched(self, used: set[object]) -> None:
@@ -268,16 +321,19 @@ class SymbolState:
         self.tick = tick
         watch = self._watch
         watch.row_us = tick.event_us
-        if not watch.live:
+        begins = not watch.live
+        if begins:
             self._begin(tick)
+        if tick.changed & Field.IMAGE and not tick.is_trade and tick.volume and tick.trade_ms is not None:
+            for series in self.series.values():
+                series.missed_until(tick.trade_ms * US_PER_MS)
+        if begins:
+            self._resume(tick)
         if tick.size is not None and tick.last is not None:
             at_us = exchange_us(tick)
             for series in self.series.values():
                 series.add(at_us, tick.last, tick.size)
             moved = self._trade(at_us, tick.last, tick)
-        elif tick.changed & Field.IMAGE and tick.volume and tick.trade_ms is not None:
-            for series in self.series.values():
-                series.missed_until(tick.trade_ms * US_PER_MS)
         for quote, look_back in self._look_backs.items():
             value = self._doubled(quote)
             look_back.record(watch.row_us, value)
@@ -295,12 +351,16 @@ class SymbolState:
             self.forget_look_backs()
             self._day.forget()
             self._sessions.forget()
-            self._recent.clear()
+            self._past.clear()
+            self.archive.clear(facts.event_us)
             for series in self.series.values():
                 series.cut(facts.event_us)
+            self._end_stretch(facts.event_us)
             if self.live:
                 self._watch.begin(self._watch.live_row_us, facts.event_us)
         self._contract = facts.contract or self._contract
+        if self.live and (self._stretch is None or self._stretch.contract != self._contract):
+            self._begin_stretch(facts.event_us if self._stretch is None else self._stretch.from_us)
         self._status = facts.status
         self._day.take_facts(facts)
         return rolled
@@ -322,16 +382,22 @@ class SymbolState:
     def cut(self, from_us: int, until_us: int) -> None:
         """A gap: nothing is known until the next image, and no window reaches across it.
 
+        A gap outside their session takes nothing from windows of bars.
+
         Looking back at one instant is no window: a value held before the gap is still what was held then.
         """
         self._day.cut()
         self._watch.cut()
-        self._recent.clear()
         for look_back in self._look_backs.values():
             look_back.lose(from_us)
         self._forget_extremes()
+        # A trade of the last two seconds may still have been on its way.
+        self._lost_us = min(self._lost_us, from_us - BAR_GRACE_US)
+        self._gap_until_us = max(self._gap_until_us, until_us)
+        self._end_stretch(self._lost_us)
+        self.archive.pause(self._lost_us)
         for series in self.series.values():
-            series.cut(until_us)
+            series.pause(self._lost_us, until_us)
 
     def forget_look_backs(self) -> None:
         for look_back in self._look_backs.values():
@@ -350,6 +416,29 @@ class SymbolState:
         if tick.trade_ms is not None and not tick.is_trade:
             self._day.image(at_us, tick.last, tick.volume)
 
+    def _resume(self, tick: Tick) -> None:
+        """The bars go on; where no gap was told of, nobody watched before this row."""
+        until_us = self._gap_until_us or tick.event_us
+        for series in self.series.values():
+            series.resume(until_us)
+        if not self.archive.began:
+            self._first_live_us = until_us
+        self.archive.resume(until_us)
+        self._lost_us, self._gap_until_us = NEVER_US, 0
+        self._begin_stretch(max(self.archive.series.complete_from_us, until_us))
+
+    def _begin_stretch(self, from_us: int) -> None:
+        self._stretch = Stretch(self.instrument.symbol, from_us, 0, self._contract)
+        self.stretches.append(self._stretch)
+
+    def _end_stretch(self, to_us: int) -> None:
+        """It ended by then; when that turns out to be earlier than it was said before, it is said again."""
+        ended = self._stretch
+        if ended is None or 0 < ended.to_us <= to_us:
+            return
+        self._stretch = ended._replace(to_us=max(to_us, ended.from_us))
+        self.stretches.append(self._stretch)
+
     def _trade(self, at_us: int, price: int, tick: Tick) -> bool:
         """A trade, by exchange time; whether something turned or became known by it."""
         moved = tick.event_us < at_us <= tick.event_us + AHEAD_MAX_US and self._sessions.turn(at_us)
@@ -365,7 +454,9 @@ class SymbolState:
             self.forget_look_backs()
 
     def _keep(self, closed: list[Bar]) -> list[Bar]:
-        self._recent.extend(bar for bar in closed if (bar.interval, bar.session) == (ARCHIVE_INTERVAL, ALWAYS))
+        for bar in closed:
+            if bar.interval == ARCHIVE_INTERVAL and bar.session == ALWAYS:
+                self.archive.keep(bar)
         return closed
 
 

@@ -6,6 +6,8 @@ latest session stays until the next session of that word begins.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import ALWAYS, Window, next_open, trading_window_at, window_at
@@ -101,7 +103,7 @@ class Span:
         self.over = True
         self.members: list[Anchored] = []
         self._instrument = instrument
-        self._word = word
+        self.word = word
         self._turned_us = 0
         if word != ALWAYS:
             window_at(instrument, word, now_us)
@@ -116,6 +118,23 @@ class Span:
         self.members.append(member)
         if self.open_us:
             member.join_late()
+
+    def since(self, open_us: int, until_us: int) -> Iterator[Window]:
+        """The sessions from the one that opens then on that are over by `until_us`."""
+        while open_us:
+            window = window_at(self._instrument, self.word, open_us)
+            if window is None or window.close_us > until_us:
+                return
+            yield window
+            open_us = self.next_open(open_us)
+
+    def relive(self, window: Window) -> bool:
+        """A session from before this life, oldest first; False once one of this life has begun."""
+        if self._turned_us or window.open_us < self.close_us:
+            return False
+        self._begin(window)
+        self._end()
+        return True
 
     def turn(self, now_us: int) -> bool:
         """Time has reached `now_us`; whether a session began or ended, or something in it was due."""
@@ -141,9 +160,9 @@ class Span:
 
     def _window_by(self, now_us: int) -> Window | None:
         """The window at `now_us`; at the very first turn also one that closed while trading has not."""
-        if self._word == ALWAYS:
+        if self.word == ALWAYS:
             return None  # it has no beginning, so nothing belongs to it
-        window = window_at(self._instrument, self._word, now_us)
+        window = window_at(self._instrument, self.word, now_us)
         if window is None and not self._turned_us:
             trading = trading_window_at(self._instrument, now_us)
             window = self._latest_before(now_us, trading.open_us) if trading else None
@@ -167,14 +186,14 @@ class Span:
     def next_open(self, after_us: int) -> int:
         """When the session opens next, later than the instant; 0 when it does not for a month."""
         try:
-            return next_open(self._instrument, self._word, after_us)
+            return next_open(self._instrument, self.word, after_us)
         except LookupError:
             return 0
 
     def _latest_before(self, at_us: int, first_us: int) -> Window | None:
         at_us -= _STEP_US
         while at_us >= first_us:
-            window = window_at(self._instrument, self._word, at_us)
+            window = window_at(self._instrument, self.word, at_us)
             if window is not None:
                 return window
             at_us -= _STEP_US
