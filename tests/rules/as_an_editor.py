@@ -38,7 +38,8 @@ def kind_of(name: str) -> str:
     """The kind of schema a file has, by its name."""
     if name.endswith(".test.yaml"):
         return "tests"
-    return next((kind for kind in ("defaults", "watchlists") if name.startswith(f"_{kind}")), "rules")
+    kinds = ("defaults", "watchlists", "instruments", "routes", "silences")
+    return next((kind for kind in kinds if name.startswith(f"_{kind}")), "rules")
 
 
 @cache

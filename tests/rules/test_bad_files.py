@@ -105,14 +105,14 @@ def test_all_problems_of_all_files_come_together_sorted_by_place() -> None:
         "b.yaml": "version: 2\nrules:\n  - id: B\n    symbols: [spy, es]\n    when: smaa(close, 2, 1m) > prise\n"
                   "    severty: info\n    cooldown: 5\n",
         "a.yaml": "version: 1\nrules: [@core]\n",
-        "_routes.yaml": "critical: [slack]\n",
+        "_routes.yaml": "version: 1\nroutes: slack\n",
         "_mine.yaml": "x: y\n",
         "c.yaml": GOOD,
     })  # fmt: skip
     assert [str(problem) for problem in loaded.problems] == [
         "rules.d/_mine.yaml:1:1: is no shared file that this version knows (rule files do not begin with _; shared "
-        "files are _defaults.yaml _watchlists.yaml _routes.yaml _silences.yaml _instruments.yaml)",
-        "rules.d/_routes.yaml:1:1: is not supported by this version yet (move it away)",
+        "files are _defaults.yaml _instruments.yaml _routes.yaml _silences.yaml _watchlists.yaml)",
+        "rules.d/_routes.yaml:2:9: routes: must be a list (write [slack])",
         'rules.d/a.yaml:2:9: a value cannot begin with @ (quote it, e.g. ["@core"])',
         "rules.d/b.yaml:1:10: version: unknown version '2' (write version: 1)",
         "rules.d/b.yaml:3:9: rules[0].id: 'B' is not an id of at most 64 characters a-z 0-9 . _ - (write b)",

@@ -10,6 +10,9 @@ from tradeassistd.base.yaml12 import Problem
 from tradeassistd.rules.lint import INFO, LINTS, severity_of
 from tradeassistd.rules.load import Loaded, load_texts
 
+NOVEMBER_US = 1_795_270_000 * US_PER_S
+"""2026-11-21."""
+
 
 def load(*rules: str, top: str = "", channels: frozenset[str] | None = None, **shared: str) -> Loaded:
     """Rules `a`, `b`, ... with these lines each, `symbols: [/ES]` where they name none."""
@@ -33,12 +36,16 @@ def codes(*rules: str, top: str = "", channels: frozenset[str] | None = None) ->
 
 
 def test_codes_are_short_words_that_never_change() -> None:
-    assert list(LINTS) == [
+    known = [
         "never-true", "always-true", "contradiction", "reversed", "units", "own-window", "long-window",
         "unknown-value", "no-cooldown", "outside-session", "inherited-for", "inherited-rth", "bare-symbol", "no-end",
         "expired", "unknown-channel", "unused-name", "was-in-use", "ignored-file", "no-defaults", "duplicate",
+        "true-at-rest", "skipped-bars", "clears-at-once", "ladder-order", "implausible",
+        "unknown-symbol", "spent", "text-only", "partly-spent",
     ]  # fmt: skip
-    assert [code for code, lint in LINTS.items() if lint.severity == INFO] == ["duplicate"]
+    assert set(known) <= set(LINTS)
+    infos = {code for code, lint in LINTS.items() if lint.severity == INFO}
+    assert infos == {"duplicate", "text-only", "partly-spent", "unchecked-channels"}
     assert [severity_of(code) for code in ("", "units", "duplicate")] == ["error", "warning", "info"]
 
 
@@ -197,3 +204,75 @@ def test_what_was_told_before_has_a_code_too() -> None:
     assert {problem.code for problem in loaded.warnings} == {
         "bare-symbol", "inherited-rth", "no-end", "expired", "no-defaults"
     }  # fmt: skip
+
+
+# What a stranger writes: each kind of finding with files of its own, and what is close to it.
+@pytest.mark.parametrize(
+    ("keys", "code", "path"),
+    [
+        ("when: price > 6900\nclear_when: price > 6890", "clears-at-once", "clear_when"),
+        ("when: price crosses_above 6900\nclear_when: price > 6895", "clears-at-once", "clear_when"),
+        ("let: {d: 'pct_change(price, 5m)'}\nwhen: d <= -1%\nclear_when: d < -0.4%", "clears-at-once", "clear_when"),
+        ("when: price > 6900\nclear_when: price < 6890", "", ""),
+        ("when: price > 6900\nclear_when: price < 6890 or bid > 1", "", ""),
+        ("when: price > 6900\nclear_when: price > 6890\nkeep_firing_for: 2m", "", ""),
+        ("levels:\n  - {severity: notice, when: price < 6800}\n  - {severity: critical, when: price < 6850}",
+         "ladder-order", "levels[1].when"),
+        ("levels:\n  - {severity: notice, when: net_pct < -2%}\n  - {severity: critical, when: net_pct < -0.4%}",
+         "ladder-order", "levels[1].when"),
+        ("levels:\n  - {severity: notice, when: price < 6800}\n  - {severity: critical, when: price < 6700}", "", ""),
+        ("levels:\n  - {severity: notice, when: price < 6800}\n  - {severity: critical, when: bid < 6850}", "", ""),
+        ("when: pct_change(price, 5m) <= 0.3%", "true-at-rest", "when"),
+        ("when: pct_change(price, 5m) >= -0.3%", "true-at-rest", "when"),
+        ("when: -1% < net_pct", "true-at-rest", "when"),
+        ("when: zscore(close, 20, 5m) < 2", "true-at-rest", "when"),
+        ("values: {/ES: {most: 8}}\nwhen: change(price, 5m) < most", "true-at-rest", "when"),
+        ("when: pct_change(price, 5m) <= 0%", "", ""),
+        ("when: pct_change(price, 5m) >= 0.3%", "", ""),
+        ("when: abs(pct_change(price, 5m)) <= 0.1%", "", ""),
+        ("when: pct_change(price, 5m) <= 0.3% and price > 6900", "", ""),
+        ("when: pct_change(price, 5m) <= -1%\nclear_when: pct_change(price, 5m) >= -0.4%", "", ""),
+        ("evaluate: close(5m)\nwhen: ema(close, 9, 1m) crosses_above ema(close, 21, 1m)", "skipped-bars", "when"),
+        ("evaluate: close(15m)\nwhen: volume(1m) > 50k and close(5m) > 6900", "skipped-bars", "when"),
+        ("evaluate: close(5m)\nwhen: price > ema(close, 21, 1m)", "", ""),
+        ("evaluate: close(1m)\nwhen: close(5m) > 6900", "", ""),
+        ("evaluate: close(5m)\nwhen: volume(1m) > 50k and close(5m) > 6900", "", ""),
+        ("when: price > 6900\nfor: 24h", "never-true", "for"),
+        ("symbols: [SPY]\nsession: rth\nwhen: price > 500\nfor: 7h", "never-true", "for"),
+        ("symbols: [SPY]\nsession: rth\nwhen: price > 500\nfor: 6h", "", ""),
+        ("symbols: [SPY]\nwhen: price > 500\nfor: 8h", "", ""),
+        ("session: always\nwhen: price > 6900\nfor: 48h", "", ""),
+        ("symbols: [/EX]\nwhen: price > 500", "unknown-symbol", "symbols[0]"),
+        ("symbols: [SPY, $SPY]\nwhen: price > 500", "unknown-symbol", "symbols[1]"),
+        ("symbols: ['@core', /SPX]\nwhen: price > 500", "unknown-symbol", "symbols[1]"),
+        ("symbols: [/EMD, $VVIX, SYP, $ABCDE, /ESZ39]\nwhen: price > 500", "", ""),
+        ("when: price > 6900\nmessage: 'VIX {sym($VIX).price}'", "text-only", "message"),
+        ("when: price > 6900\ntitle: '{symbol} {rsi(close, 14, 5m)}'", "text-only", "title"),
+        ("when: price > sma(close, 20, 5m)\nmessage: '{sma(close, 20, 5m)} {pct_from(price, 6900)}'", "", ""),
+        ("when: price > 6900\nmessage: '{day.high}'", "", ""),
+        ("when: price > 6900\nclear_when: sym($VIX).price < 20\nmessage: '{sym($VIX).price}'", "", ""),
+        ("when: net_pct > 1%\ncooldown: 0s", "no-cooldown", "cooldown"),
+        ("when: spread > 2t\ncooldown: 0s", "no-cooldown", "cooldown"),
+        ("when: ema(close, 9, 5m, live) crosses 6900\ncooldown: 0s", "no-cooldown", "cooldown"),
+        ("when: vwap() crosses 6900\ncooldown: 0s", "no-cooldown", "cooldown"),
+        ("when: ema(close, 9, 5m) crosses 6900\ncooldown: 0s", "", ""),
+        ("when: day.high > 6900\ncooldown: 0s", "", ""),
+    ],
+)  # fmt: skip
+def test_what_a_stranger_writes(keys: str, code: str, path: str) -> None:
+    assert [(problem.code, problem.path) for problem in found(keys)] == [(code, f"rules[0].{path}")] * bool(code)
+
+
+def test_a_contract_that_is_over_has_expired() -> None:
+    text = "version: 1\nrules:\n  - {id: a, symbols: [/ESZ25, /ESZ26, SPY], when: price > 6900}\n"
+    told = load_texts({"a.yaml": text}, lint=True, now_us=NOVEMBER_US).warnings
+    assert [(one.code, one.path, one.hint) for one in told] == [
+        ("expired", "rules[0].symbols[0]", "write /ES for the front contract")
+    ]
+    assert load_texts({"a.yaml": text}, lint=True).warnings == ()
+
+
+@pytest.mark.parametrize("symbol", ["/EX", "ES"])
+def test_whoever_says_what_a_symbol_is_means_it(symbol: str) -> None:
+    assert len(found(f"symbols: [{symbol}]\nwhen: price > 5")) == 1
+    assert found(f"symbols: [{symbol}]\nwhen: price > 5", instruments=f"{symbol}: {{name: mine}}\n") == []

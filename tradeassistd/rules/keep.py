@@ -6,17 +6,33 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from tradeassistd.base.yaml12 import Place, Problem
-from tradeassistd.rules.load import SHARED, Found, Loaded, load_texts
+from tradeassistd.rules.load import Found, Loaded, load_texts
+from tradeassistd.rules.readings import Readings
+from tradeassistd.rules.shared_files import FOR_RULES, SHARED
 
 
-def accept(found: Found, live: Mapping[str, str], *, allow_empty: bool = False, now_us: int = 0) -> Loaded:
+def accept(
+    found: Found, live: Mapping[str, str], *, allow_empty: bool = False, now_us: int = 0,
+    channels: frozenset[str] | None = None, readings: Readings | None = None,
+) -> Loaded:  # fmt: skip
     """The rule set that `found` gives over `live`, the texts in force; `rejected` names the files kept as they were.
 
     A rejected file keeps the version it has in `live`, or is left out when it has none. A shared file (defaults,
     watchlists) that would make a file of `live` invalid is itself rejected, also when that is by its being gone. No
-    rules where there were some is refused as a whole. `now_us` is market time, to warn of what has expired.
+    rules where there were some is refused as a whole. `now_us` is market time, to warn of what has expired; `channels`
+    are the channels of the settings, None where they are not known. `readings` are those of the load before; afterwards
+    they hold what this one needed and no more.
     """
-    load = partial(load_texts, prefix=found.prefix, live=live, now_us=now_us)
+    readings = Readings() if readings is None else readings
+    try:
+        return _accept(found, live, allow_empty, partial(
+            load_texts, prefix=found.prefix, live=live, now_us=now_us, channels=channels, readings=readings
+        ))  # fmt: skip
+    finally:
+        readings.keep_used()
+
+
+def _accept(found: Found, live: Mapping[str, str], allow_empty: bool, load: partial[Loaded]) -> Loaded:
     texts = dict(found.texts) | {name: live[name] for name in found.unreadable if name in live}
     problems, rejected = [*found.problems], {*found.unreadable}
     loaded = load(texts)
@@ -35,12 +51,15 @@ def accept(found: Found, live: Mapping[str, str], *, allow_empty: bool = False, 
         if not loaded.rejected:
             break
         rejected |= set(loaded.rejected)
-        texts = _with_last_good(texts, live, rejected)
+        kept = _with_last_good(texts, live, rejected)
+        if kept == texts:
+            break  # the last good version is none any more: a channel of its routes is gone from the settings, say
+        texts = kept
         loaded = load(texts)
-    if not loaded.rule_set.rules and live and not allow_empty:
-        return _refused(found, live, problems, load)
+    if not loaded.rule_set.rules and not allow_empty and (kept_all := load(live)).rule_set.rules:
+        return _refused(found, live, problems, kept_all)
     warnings = tuple(sorted([*found.warnings, *loaded.warnings]))
-    return Loaded(loaded.rule_set, tuple(sorted(problems)), warnings, tuple(sorted(rejected)))
+    return Loaded(loaded.rule_set, tuple(sorted(problems)), warnings, tuple(sorted(rejected)), loaded.routes)
 
 
 def _with_last_good(texts: Mapping[str, str], live: Mapping[str, str], rejected: Iterable[str]) -> dict[str, str]:
@@ -54,7 +73,7 @@ def _spoilers(
 ) -> list[tuple[str, list[str]]]:
     """The shared files whose change makes files of `live` invalid that did not change themselves, and which."""
     spoiled = [name for name in loaded.rejected if name not in SHARED and texts[name] == live.get(name)]
-    changed = [name for name in SHARED if texts.get(name) != live.get(name)]
+    changed = [name for name in FOR_RULES if texts.get(name) != live.get(name)]
     if not spoiled or not changed:
         return []
     mended = {
@@ -76,8 +95,8 @@ def _spoils(prefix: str, shared: str, names: list[str], is_there: bool) -> Probl
     return Problem(Place(prefix + shared, 1, 1), "", f"{what} {listed} invalid", hint)
 
 
-def _refused(found: Found, live: Mapping[str, str], problems: list[Problem], load: partial[Loaded]) -> Loaded:
-    kept = load(live)
+def _refused(found: Found, live: Mapping[str, str], problems: list[Problem], kept: Loaded) -> Loaded:
     none = Problem(Place(found.prefix, 1, 1), "", "holds no rules where there were some",
                    "reload with --allow-empty if that is meant")  # fmt: skip
-    return Loaded(kept.rule_set, tuple(sorted([*problems, none])), kept.warnings, tuple(sorted(live)))
+    return Loaded(kept.rule_set, tuple(sorted([*problems, none])), kept.warnings, tuple(sorted(live)),
+                  kept.routes)  # fmt: skip

@@ -19,14 +19,17 @@ from tradeassistd.engine.language.expression import (
     Compare,
     Cross,
     Expression,
+    Index,
     InRange,
     Name,
     Not,
     render,
 )
 from tradeassistd.engine.language.functions import FLAGS
-from tradeassistd.engine.language.walk import substitute, walk
-from tradeassistd.market.instrument import Instrument, InstrumentClass
+from tradeassistd.engine.language.walk import mapped, substitute, walk
+from tradeassistd.market.instrument import Instrument
+from tradeassistd.rules.lint import Note
+from tradeassistd.rules.lint_orders import ordered
 from tradeassistd.rules.lint_spans import (
     Span,
     Spans,
@@ -39,7 +42,7 @@ from tradeassistd.rules.lint_spans import (
     plus,
     span_of,
 )
-from tradeassistd.rules.lint_values import Note, value_notes
+from tradeassistd.rules.lint_values import value_notes
 from tradeassistd.rules.names import Source
 from tradeassistd.rules.never import never_true
 
@@ -95,7 +98,7 @@ class ConditionReading:
             case _:
                 return {}
 
-    def _note(self, source: Source | None, node: Expression, *notes: Note) -> None:
+    def note(self, source: Source | None, node: Expression, *notes: Note) -> None:
         """Told at the first text below an `all` or `any` of the file, which has none itself."""
         if source is None:
             source = next(found for part in walk(node) if (found := self._sources.get(id(part))) is not None)
@@ -128,7 +131,7 @@ class ConditionReading:
                 spans = common(earlier.spans, bound.spans)
                 if is_sound and not common(spans, bound.possible):
                     message = f"`{self._text(item)}` cannot hold together with `{self._text(earlier.said)}`"
-                    self._note(source, item, Note("contradiction", message, "write any, or change one of them"))
+                    self.note(source, item, Note("contradiction", message, "write any, or change one of them"))
                     is_sound = False
                 joined[key] = Bound(spans, bound.possible, bound.said, exact=False)
         return joined
@@ -142,7 +145,7 @@ class ConditionReading:
                 found[key] = found.get(key, ()) + bound.spans
                 if not common(others(found[key]), bound.possible):
                     message = f"`{self._text(node)}` is always true: one of them holds whatever the value is"
-                    self._note(source, item, Note("always-true", message, "write all, or change one of them"))
+                    self.note(source, item, Note("always-true", message, "write all, or change one of them"))
                     return
 
     def _alone(self, node: Compare | Cross | InRange, source: Source | None) -> Bounds:
@@ -157,7 +160,7 @@ class ConditionReading:
         for bound_key, bound in self._bounds(whole):
             bounds[bound_key] = bound
             notes = notes or self._judged(whole, bound)
-        self._note(source, node, *notes)
+        self.note(source, node, *notes)
         # A range that is empty, a level that cannot be: said once, and not again as part of a whole.
         return bounds if not notes and not (isinstance(whole, Cross) and len(whole.rights) > 1) else {}
 
@@ -212,6 +215,9 @@ class ConditionReading:
         self, op: str, left: Expression, right: Expression, *, moving: bool = False, usual: bool = False
     ) -> tuple[str, Spans, Spans]:
         """The value's text, what it may be, what it can be. `moving`: extremes count as they were before."""
+        order = ordered(left, right, self._instrument, self._session, moving=moving, usual=usual)
+        if order is not None and _is_decided(spans := _numbers(op, Fraction(0)), order):
+            return f"{render(left)} - ({render(right)})", spans, order
         left_span, right_span = (span_of(side, self._instrument, usual=usual) for side in (left, right))
         if right_span.only is not None and op in _FLIPPED:
             return render(left), _numbers(op, right_span.only), (left_span,)
@@ -219,39 +225,16 @@ class ConditionReading:
             return render(right), _numbers(_FLIPPED[op], left_span.only), (right_span,)
         texts = render(left), render(right)
         if texts[1] < texts[0]:  # `a > b` and `b > a` speak of the same difference
-            left, right, left_span, right_span, op = right, left, right_span, left_span, _FLIPPED[op]
-        possible: Spans = (plus(left_span, minus(right_span)),)
-        if not moving and (order := self._order(left, right)):
-            nothing = Fraction(0)
-            possible = below(nothing, included=True) if order < 0 else above(nothing, included=True)
+            left_span, right_span, op = right_span, left_span, _FLIPPED[op]
+            order = tuple(map(minus, order)) if order is not None else None
+        possible: Spans = (plus(left_span, minus(right_span)),) if order is None else order
         return f"{min(texts)} - ({max(texts)})", _numbers(op, Fraction(0)), possible
 
-    def _order(self, left: Expression, right: Expression) -> int:
-        """-1 when left is never above right, 1 when it is never below, 0 when either may be greater."""
-        return -1 if self._is_at_most(left, right) else 1 if self._is_at_most(right, left) else 0
-
-    def _is_at_most(self, one: Expression, other: Expression) -> bool:
-        match one, other:
-            case Call(name=low, args=args), Call(name=high, args=others_) if args == others_:
-                return (low == "low" and high in ("open", "close", "high")) or (
-                    (low in ("open", "close") and high == "high") or (low, high) == ("lowest", "highest")
-                )
-            case Name(), Call(name="highest", args=(series, _)):
-                return one == series
-            case Call(name="lowest", args=(series, _)), Name():
-                return other == series
-            case Name("price"), Attribute(Name("day"), "high"):
-                return self._is_inside_the_day()
-            case Attribute(Name("day"), "low"), Name("price"):
-                return self._is_inside_the_day()
-        return False
-
-    def _is_inside_the_day(self) -> bool:
-        """Whether every trade that the rule sees belongs to the day whose high and low it reads."""
-        return self._session == "rth" or self._instrument.kind is InstrumentClass.FUTURE
-
     def _resolved(self, node: Expression) -> Expression:
-        return substitute(node, self._values) if self._values else node
+        whole = substitute(node, self._values) if self._values else node
+        if not any(isinstance(part, Index) and not part.bars_back for part in walk(whole)):
+            return whole
+        return mapped(whole, lambda part: part.base if isinstance(part, Index) and not part.bars_back else part)
 
     def _text(self, node: Expression) -> str:
         return render(self._resolved(node))
@@ -267,6 +250,19 @@ def _numbers(op: str, number: Fraction) -> Spans:
             return others(exactly(number))
         case _:
             return exactly(number)
+
+
+def implies(one: Bounds, other: Bounds) -> bool:
+    """Whether a condition cannot hold without the other one, as far as each speaks of one value."""
+    if len(other) != 1:
+        return False
+    ((key, bound),) = other.items()
+    return bound.exact and key in one and not common(common(one[key].spans, bound.possible), others(bound.spans))
+
+
+def _is_decided(spans: Spans, possible: Spans) -> bool:
+    """Whether a value that can be only so is always, or never, in the spans."""
+    return not common(spans, possible) or not common(others(spans), possible)
 
 
 def _flag(node: Name) -> Bounds:
@@ -293,8 +289,14 @@ def _runs(node: Cross) -> bool:
 
 def _see(node: Expression) -> str:
     """A hint for the mistake that is most likely behind it."""
-    for part in walk(node):
+    windows = [part for part in walk(node) if isinstance(part, Index)]
+    has_price = any(part == Name("price") for part in walk(node))
+    for part in (*windows, *walk(node)):
         match part:
+            case Index(base=Call(name="highest" | "lowest") as window):
+                return f"write {render(window)}[{part.bars_back + 1}], which leaves that very bar out"
+            case Attribute(Name("day")) if not has_price:
+                continue
             case Attribute(Name("day"), "high"):
                 return "write price crosses_above day.high, which happens at each new high"
             case Attribute(Name("day"), "low"):
@@ -303,6 +305,8 @@ def _see(node: Expression) -> str:
                 return f"write {render(series)} crosses_above highest({render(series)}, {render(length)})"
             case Call(name="lowest", args=(series, length)):
                 return f"write {render(series)} crosses_below lowest({render(series)}, {render(length)})"
+            case Call(name="highest" | "lowest"):
+                return f"write {render(part)}[1], which leaves that very bar out"
             case Call(name="rsi"):
                 return "an RSI goes from 0 to 100"
             case Call(name="zscore", args=args):

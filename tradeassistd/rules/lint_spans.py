@@ -22,7 +22,7 @@ from tradeassistd.engine.language.expression import (
     Number,
     Other,
 )
-from tradeassistd.market.instrument import Instrument, InstrumentClass, Market, instrument_of
+from tradeassistd.market.instrument import Instrument, InstrumentClass, Market
 
 Cut = tuple[Fraction | float, int]
 BOTTOM: Cut = (-math.inf, 0)
@@ -101,7 +101,7 @@ def span_of(tree: Expression, instrument: Instrument, *, usual: bool = False) ->
         case Negative():
             return minus(span_of(tree.operand, instrument, usual=usual))
         case Other():
-            return span_of(tree.inner, instrument_of(tree.symbol), usual=usual)
+            return span_of(tree.inner, instrument.beside(tree.symbol), usual=usual)
         case Index():
             return span_of(tree.base, instrument, usual=usual)
         case Attribute():

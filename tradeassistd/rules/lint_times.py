@@ -43,6 +43,17 @@ def is_watched_in(instrument: Instrument, session: str, window: ActiveWindow) ->
     return False
 
 
+@lru_cache(maxsize=1024)
+def longest_watch_s(instrument: Instrument, session: str) -> int:
+    """How long the instrument is watched without a break on a plain day, in seconds."""
+    longest_us = 0
+    for noon in _days(NEW_YORK):
+        for hours in range(24):
+            window = _window(instrument, session, _us(noon + timedelta(hours=hours)))
+            longest_us = max(longest_us, window.close_us - window.open_us if window else 0)
+    return longest_us // US_PER_S
+
+
 def _days(zone: ZoneInfo) -> Iterator[datetime]:
     for year, month, day in _PLAIN_MONDAYS:
         for later in range(7):

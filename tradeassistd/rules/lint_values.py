@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
 
+from tradeassistd.engine.bars.archive import RECENT_BARS_MAX
 from tradeassistd.engine.language.expression import (
     Arithmetic,
     Attribute,
@@ -23,27 +23,37 @@ from tradeassistd.engine.language.expression import (
     render,
 )
 from tradeassistd.engine.language.functions import FUNCTIONS, Arg
-from tradeassistd.engine.language.walk import parts, walk
-from tradeassistd.engine.symbol.symbols import RECENT_BARS_MAX
+from tradeassistd.engine.language.walk import parts, substitute, walk
 from tradeassistd.market.bar import INTERVALS_S
-from tradeassistd.market.instrument import Instrument, InstrumentClass, instrument_of
+from tradeassistd.market.instrument import Instrument, InstrumentClass, Market
+from tradeassistd.market.price import PRICE_SCALE
 from tradeassistd.market.session import SESSION_WORDS, series_session
+from tradeassistd.rules.lint import Note
 from tradeassistd.rules.lint_spans import span_of
+from tradeassistd.rules.lint_symbols import symbol_notes
 
-PLAIN_RATIO = Fraction(1, 4)
+PLAIN_RATIO = Fraction(1, 10)
 """A ratio compared with a plain number from here on is taken for percent: 0.5 for half a percent, not for 50 %."""
+PLAIN_SPREAD = Fraction(1, 100)
+"""The same of `spread_pct`: nobody waits for a spread of 5 %."""
+DAY_LIMIT = Fraction(1, 5)
+"""How far US stock indices and their futures move in a day at most: then trading halts (NYSE rule 7.12, CME)."""
+_SURELY_PERCENT = Fraction(1, 4)
+_LIMITED = frozenset({"$SPX", "$NDX", "$RUT", "$DJI", "$OEX", "$COMPX", "$XSP"})
+_WITHIN_A_DAY = frozenset({"pct_change", "net_pct"})
 _IN_PERCENT = frozenset({"pct_change", "roc", "pct_from", "net_pct", "spread_pct"})
-_MEANS = frozenset({"avg", "sma", "ema", "wma"})
+_MEANS = frozenset({"avg", "sma", "ema", "wma", "stdev"})
+_MOVING = frozenset({
+    "price", "mark", "mid", "bid", "ask", "spread", "spread_pct", "net_change", "net_pct", "live",
+})  # fmt: skip
+"""Names of quotes that move with any row; `live` makes a bar value one."""
+_PLAIN = frozenset({"", "k", "M", "B"})
+_CHANGES = frozenset({"pct_change", "change", "roc", "net_pct", "net_change", "pct_from", "zscore"})
+_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_NOT_OF_BARS = _MOVING | {"age", "halted", "pct_change", "change", "streak", "count", "seq"}
+_LAST_PRICES = frozenset({"price", "mark", "mid", "bid", "ask"})
 _DAY_MINUTES = {"rth": 390, "ext": 960, "globex": 1380, "overnight": 930, "always": 1440}
 """Length of a session, which is that of its bar of a day."""
-
-
-class Note(NamedTuple):
-    """What is wrong and what to write."""
-
-    code: str
-    message: str
-    hint: str = ""
 
 
 def value_notes(node: Compare | Cross | InRange, instrument: Instrument) -> Iterator[Note]:
@@ -51,18 +61,21 @@ def value_notes(node: Compare | Cross | InRange, instrument: Instrument) -> Iter
     yield from _reversed(node, instrument)
     left, rights = _sides(node)
     for right in rights:
-        yield from _units(left, right)
-        yield from _units(right, left)
+        for value, number in ((left, right), (right, left)):
+            yield from _units(value, number)
+            yield from _limits(value, number, instrument)
+            yield from _implausible(value, number, instrument)
     if isinstance(node, Compare):
-        yield from _own_window(node)
+        yield from _own_window(node, instrument)
     yield from unknown_values(node, instrument)
     yield from _long_windows(node, instrument)
 
 
 def unknown_values(tree: Expression, instrument: Instrument) -> Iterator[Note]:
-    """Values that the feed never has for the symbol."""
+    """Values that the feed never has for the symbol, and other symbols that are probably not the ones meant."""
     if isinstance(tree, Other):
-        instrument = instrument_of(tree.symbol)
+        instrument = instrument.beside(tree.symbol)
+        yield from symbol_notes(instrument, 0)
     if isinstance(tree, Attribute) and tree.base == Name("year") and instrument.kind is InstrumentClass.FUTURE:
         message = f"{render(tree)} is never known: Schwab sends no 52-week values of futures"
         yield Note("unknown-value", message, "write the number")
@@ -95,13 +108,39 @@ def _units(value: Expression, number: Expression) -> Iterator[Note]:
         return
     sign = "-" if isinstance(number, Negative) else ""
     name, digits = _subject(value), literal.digits
-    if name in _IN_PERCENT and digits >= PLAIN_RATIO:
+    if name in _IN_PERCENT and digits >= (PLAIN_SPREAD if name == "spread_pct" else PLAIN_RATIO):
         percent, plain = digits_text(digits * 100), digits_text(digits)
         message = f"{sign}{plain} is {sign}{percent} % of {name}"
-        yield Note("units", message, f"write {sign}{plain}% for {plain} percent")
+        meant = f", {sign}{percent}% if that is meant" if digits < _SURELY_PERCENT else ""
+        yield Note("units", message, f"write {sign}{plain}% for {plain} percent{meant}")
     elif name == "rsi" and 0 < digits < 1:
         message = f"an RSI goes from 0 to 100, not to 1: {digits_text(digits)} is next to nothing"
         yield Note("units", message, f"write {digits_text(digits * 100)}")
+
+
+def _limits(value: Expression, number: Expression, instrument: Instrument) -> Iterator[Note]:
+    literal = number.operand if isinstance(number, Negative) else number
+    if not isinstance(literal, Number) or literal.suffix != "%" or not DAY_LIMIT <= literal.value < 1:
+        return
+    if isinstance(value, Other):
+        instrument = instrument.beside(value.symbol)
+    is_limited = instrument.market is Market.EQUITY_INDEX or instrument.symbol in _LIMITED
+    if is_limited and (name := _subject(value)) in _WITHIN_A_DAY:
+        message = f"{render(literal)} of {name}: {instrument.symbol} is halted long before, at 20 % in a day"
+        yield Note("units", message, f"write e.g. {digits_text(literal.digits / 100)}%")
+
+
+def _implausible(value: Expression, number: Expression, instrument: Instrument) -> Iterator[Note]:
+    """Far above anything seen. Nothing is said of what is far below: `price > 1` is a way to say always."""
+    if isinstance(value, Other):
+        instrument = instrument.beside(value.symbol)
+        value = value.inner
+    is_price = isinstance(value, Name) and value.name in _LAST_PRICES
+    if is_price and instrument.plausible and isinstance(number, Number) and number.suffix in _PLAIN:
+        highest = Fraction(instrument.plausible[1], PRICE_SCALE)
+        if number.value > highest:
+            message = f"{instrument.symbol} at {render(number)} is taken for an error of the feed, not for a price"
+            yield Note("implausible", message, f"write a price up to {digits_text(highest)}")
 
 
 def _subject(value: Expression) -> str:
@@ -123,7 +162,7 @@ def _subject(value: Expression) -> str:
             return ""
 
 
-def _own_window(node: Compare) -> Iterator[Note]:
+def _own_window(node: Compare, instrument: Instrument) -> Iterator[Note]:
     """`volume(1m) > 3x * avg(volume, 20, 1m)`: the spike lifts the average it is compared with."""
     bar: Expression = node.left
     op, window = node.op, node.right
@@ -131,20 +170,37 @@ def _own_window(node: Compare) -> Iterator[Note]:
         bar, op, window = window, op.replace("<", ">"), bar
     if not op.startswith(">"):
         return
-    if isinstance(bar, Arithmetic) and bar.op == "/":
+    if isinstance(bar, Arithmetic) and bar.op in "/-":
         window, bar = bar.right, bar.left
-    elif isinstance(window, Arithmetic) and window.op == "*":
-        window = window.right if isinstance(window.left, Number) else window.left
-    if not isinstance(bar, Call) or bar.name != "volume" or not isinstance(window, Call) or window.name not in _MEANS:
+    if not isinstance(bar, Call) or bar.name != "volume":
         return
-    if window.args[0] == Name("volume") and window.args[2:] == bar.args:
-        message = f"{render(window)} holds the very bar that is compared with it, which hides a part of the spikes"
-        yield Note("own-window", message, f"write {render(window)}[1]")
+    for call in _not_indexed(window):
+        if call.name not in _MEANS or call.args[0] != Name("volume"):
+            continue
+        if _bars_of(call.args[2:], instrument) == _bars_of(bar.args, instrument):
+            message = f"{render(call)} holds the very bar that is compared with it, which hides a part of the spikes"
+            yield Note("own-window", message, f"write {render(call)}[1]")
+            return
+
+
+def _not_indexed(tree: Expression) -> Iterator[Call]:
+    """The calls in an expression that are not read some bars back."""
+    if isinstance(tree, Index | Other):
+        return
+    if isinstance(tree, Call):
+        yield tree
+    for part in parts(tree):
+        yield from _not_indexed(part)
+
+
+def _bars_of(args: tuple[Expression, ...], instrument: Instrument) -> tuple[Expression, ...]:
+    """Interval and session of bars; the session word that says what holds without it is left out."""
+    return tuple(arg for arg in args if arg != Name(series_session(instrument)))
 
 
 def _long_windows(node: Expression, instrument: Instrument) -> Iterator[Note]:
     if isinstance(node, Other):
-        instrument = instrument_of(node.symbol)
+        instrument = instrument.beside(node.symbol)
     back = node.bars_back if isinstance(node, Index) else 0
     call = node.base if isinstance(node, Index) else node
     if isinstance(call, Call) and (minutes := _minutes(call, back, instrument)) > RECENT_BARS_MAX:
@@ -164,8 +220,9 @@ def _minutes(call: Call, bars_back: int, instrument: Instrument) -> int:
         return 0
     count = 1
     if function is not None:
-        count = max([int(arg.digits) for arg, kind in zip(call.args, function.args, strict=False)
-                     if kind is Arg.COUNT and isinstance(arg, Number)], default=1)  # fmt: skip
+        counts = [int(arg.digits) for arg, kind in zip(call.args, function.args, strict=False)
+                  if kind is Arg.COUNT and isinstance(arg, Number)]  # fmt: skip
+        count = function.bars_needed(tuple(counts)) if function.own else max(counts, default=1)
     interval = render(spans[-1])
     session = words[0] if words else series_session(instrument)
     minutes = _DAY_MINUTES[session] if interval == "1d" else INTERVALS_S[interval] // 60
@@ -173,5 +230,34 @@ def _minutes(call: Call, bars_back: int, instrument: Instrument) -> int:
 
 
 def holds_live_price(tree: Expression) -> bool:
-    """Whether it reads a quote that moves with every row."""
-    return any(isinstance(node, Name) and node.name in ("price", "mark", "mid", "bid", "ask") for node in walk(tree))
+    """Whether it reads a value that moves to and fro with the rows."""
+    return any(
+        (isinstance(node, Name) and node.name in _MOVING) or (isinstance(node, Call) and node.name == "vwap")
+        for node in walk(tree)
+    )
+
+
+def true_at_rest(when: Expression, values: Mapping[str, Expression]) -> Iterator[Note]:
+    """`pct_change(price, 5m) <= 0.3%`, the whole condition: it holds as long as nothing moves, for want of a minus."""
+    node = substitute(when, values) if values else when
+    if not isinstance(node, Compare) or node.op not in _FLIPPED:
+        return
+    for value, op, number in ((node.left, node.op, node.right), (node.right, _FLIPPED[node.op], node.left)):
+        literal = number.operand if isinstance(number, Negative) else number
+        moved = value.inner if isinstance(value, Other) else value
+        is_change = isinstance(moved, Name | Call) and moved.name in _CHANGES
+        # Enough at a change of 0: a bound above it for `<`, below it for `>`.
+        at_rest = isinstance(number, Negative) is op.startswith(">")
+        if is_change and at_rest and isinstance(literal, Number) and literal.digits:
+            message = f"`{render(node)}` holds as long as nothing moves"
+            yield Note("true-at-rest", message, "turn the comparison round, or change the sign of the number")
+
+
+def skipped_bars(when: Expression, evaluate: str) -> Iterator[Note]:
+    """`evaluate: close(5m)` of a condition on bars of one minute, of which it sees every fifth."""
+    read = {render(part) for part in walk(when) if isinstance(part, Number)} & INTERVALS_S.keys()
+    live = any(isinstance(part, Name | Call) and part.name in _NOT_OF_BARS for part in walk(when))
+    if evaluate and read and not live and all(INTERVALS_S[one] < INTERVALS_S[evaluate] for one in read):
+        longest = max(read, key=INTERVALS_S.__getitem__)
+        message = f"at each close of {evaluate} only the last of the {longest} bars is looked at"
+        yield Note("skipped-bars", message, f"write close({longest}), or read bars of {evaluate}")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.yaml12 import Place, Problem, Problems, decode
 from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.rules.lint_routes import route_problems
 from tradeassistd.rules.lint_rules import Directory
-from tradeassistd.rules.rule_file import FileRules, read_defaults_file, read_rule_file
+from tradeassistd.rules.own_functions import use_installed
+from tradeassistd.rules.readings import Context, Reading, Readings
+from tradeassistd.rules.routes import Routes
+from tradeassistd.rules.routes_file import ROUTES
+from tradeassistd.rules.rule_file import FileRules
 from tradeassistd.rules.rule_reading import Shared
-from tradeassistd.rules.watchlists import WATCHLISTS, read_watchlists_file
+from tradeassistd.rules.shared_files import LATER_FILES, SHARED, read_shared
 
-DEFAULTS = "_defaults.yaml"
-SHARED = (DEFAULTS, WATCHLISTS)
-"""Files that say something to every rule file."""
-LATER_FILES = ("_routes.yaml", "_silences.yaml", "_instruments.yaml")
 FILE_MAX_BYTES = 1_000_000
 GIT_TIMEOUT_S = 5
 
@@ -35,6 +37,8 @@ class Loaded:
     """What is allowed but may not be meant."""
     rejected: tuple[str, ...] = ()
     """Names of the files that were left out whole."""
+    routes: Routes | None = None
+    """What `_routes.yaml` says; None without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ def load_directory(
         tuple(sorted([*found.problems, *loaded.problems])),
         tuple(sorted([*found.warnings, *loaded.warnings])),
         tuple(sorted([*found.unreadable, *loaded.rejected])),
+        loaded.routes,
     )
 
 
@@ -72,7 +77,7 @@ def read_directory(path: Path) -> Found:
     problems: list[Problem] = []
     warnings: list[Problem] = []
     rejected: list[str] = []
-    prefix = f"{path.resolve().name}/"
+    prefix = f"{_real(path).name}/"
     for name in _names(path):
         start = Place(prefix + name, 1, 1)
         if not name.endswith(".yaml"):
@@ -97,25 +102,41 @@ def load_texts(
     now_us: int = 0,
     lint: bool = False,
     channels: frozenset[str] | None = None,
+    readings: Readings | None = None,
 ) -> Loaded:
     """Load files by their texts (name in the rules directory -> text); `prefix` comes before the names in places.
 
-    Of two files with one id the one that stands so in `live`, the texts in force, wins; else the first by name.
+    Of two files with one id the one that stands so in `live`, the texts in force, wins; else one with another version
+    there; else the first by name.
+    With `readings` a file that is as it was is not read again.
     """
-    loading, known = _Loading(prefix), live or {}
-    shared = replace(loading.shared(texts, now_us), lint=lint, channels=channels)
-    for name in sorted(texts, key=lambda name: (known.get(name) != texts[name], name)):
-        if name not in SHARED:
-            loading.rule_file(name, texts[name], shared)
+    installed = use_installed()
+    loading, known, readings = _Loading(prefix), live or {}, Readings() if readings is None else readings
+    shared = loading.shared(texts, Shared(now_us=now_us, lint=lint, channels=channels))
+    context = Context.of(texts, prefix, lint, channels)
+    for name in sorted(texts, key=lambda name: (name not in known, known.get(name) != texts[name], name)):
+        if is_rule_file(name):
+            loading.rule_file(name, texts[name], readings.get(name, texts[name], context, shared))
+        elif name not in SHARED:
+            loading.unknown_file(name)
+    loading.silences(now_us, lint=lint)
     if lint:
-        loading.lint()
+        loading.lint(installed.problems)
     return loading.loaded()
+
+
+def is_rule_file(name: str) -> bool:
+    """Whether a file of the directory holds rules, by its name."""
+    return not name.startswith("_")
 
 
 def git_commit(path: Path) -> str:
     """The commit checked out at `path`, or "" where there is no git or no commit."""
-    place = path.resolve()
-    tops = [folder for folder in (place, *place.parents) if (folder / ".git").exists()]
+    place = _real(path)
+    try:
+        tops = [folder for folder in (place, *place.parents) if (folder / ".git").exists()]
+    except OSError:
+        return ""  # a folder above that may not be looked into
     if not tops:
         return ""
     command = ["git", "-c", f"safe.directory={tops[0]}", "-C", str(place), "rev-parse", "--verify", "HEAD"]
@@ -129,6 +150,7 @@ def git_commit(path: Path) -> str:
 class _Loading:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
+        self._shared = Shared()
         self._rules: dict[str, tuple[Rule, ...]] = {}
         self._ids: dict[str, Place] = {}
         self._directory = Directory()
@@ -137,36 +159,27 @@ class _Loading:
         self._warnings: list[Problem] = []
         self._rejected: list[str] = []
 
-    def shared(self, texts: Mapping[str, str], now_us: int) -> Shared:
-        """What the shared files say; without one of them the rules that can do without are better than none."""
-        shared = Shared(now_us=now_us)
-        if DEFAULTS in texts:
-            try:
-                fields, node = read_defaults_file(DEFAULTS, texts[DEFAULTS], self._prefix)
-                shared = replace(shared, defaults=fields, node=node)
-                self._texts[DEFAULTS] = texts[DEFAULTS]
-            except Problems as error:
-                self._reject(DEFAULTS, error)
-                message = "no rule gets these defaults until the file is mended"
-                self._warnings.append(Problem(self._start(DEFAULTS), "", message, code="no-defaults"))
-        if WATCHLISTS in texts:
-            try:
-                lists = read_watchlists_file(WATCHLISTS, texts[WATCHLISTS], self._prefix)
-                shared = replace(shared, watchlists=lists)
-                self._texts[WATCHLISTS] = texts[WATCHLISTS]
-            except Problems as error:
-                self._reject(WATCHLISTS, error)
-                shared = replace(shared, watchlists=None)
-        return shared
+    def shared(self, texts: Mapping[str, str], begin: Shared) -> Shared:
+        """What the shared files say, over `begin`."""
+        read = read_shared(texts, self._prefix, begin)
+        self._shared = read.shared
+        self._warnings += read.warnings
+        for name in SHARED:
+            if name in read.problems:
+                self._problems += read.problems[name]
+                self._rejected.append(name)
+            elif name in texts:
+                self._texts[name] = texts[name]
+        return read.shared
 
-    def rule_file(self, name: str, text: str, shared: Shared) -> None:
-        try:
-            if name.startswith("_"):
-                raise Problems([self._not_a_rule_file(name)])
-            found = read_rule_file(name, text, self._prefix, shared)
-            self._check_ids(found)
-        except Problems as error:
-            self._reject(name, error)
+    def unknown_file(self, name: str) -> None:
+        self._reject(name, [self._not_a_rule_file(name)])
+
+    def rule_file(self, name: str, text: str, reading: Reading) -> None:
+        found = reading.found
+        problems = reading.problems if found is None else self._used_ids(found)
+        if found is None or problems:
+            self._reject(name, problems)
             return
         self._ids.update({rule_id: place for rule_id, (place, _) in found.ids.items()})
         self._directory.places.update(found.ids)
@@ -175,41 +188,57 @@ class _Loading:
         self._warnings += found.warnings
         self._texts[name] = text
 
-    def lint(self) -> None:
-        """Warn of what is wrong between rules."""
+    def lint(self, elsewhere: Iterable[Problem]) -> None:
+        """Warn of what is wrong between rules, and tell what is wrong `elsewhere` that rules may use."""
+        self._problems += elsewhere
         self._warnings += self._directory.problems(self._in_order())
+        if self._shared.routes is not None:
+            file = self._prefix + ROUTES
+            self._warnings += route_problems(self._shared.routes, self._in_order(), file, self._shared.channels)
+
+    def silences(self, now_us: int, *, lint: bool) -> None:
+        """Warn of silences that are over; with `lint` also of those over nothing."""
+        self._warnings += self._shared.silences.problems(self._in_order(), now_us, lint=lint)
 
     def loaded(self) -> Loaded:
-        rule_set = RuleSet(self._in_order(), _hash(self._texts), tuple(sorted(self._texts.items())))
+        instruments = self._shared.instruments
+        rule_set = RuleSet(
+            self._in_order(), _hash(self._texts), tuple(sorted(self._texts.items())), instruments=instruments.overrides,
+            derived=instruments.derived, silences=self._shared.silences.silences,
+        )  # fmt: skip
         return Loaded(
-            rule_set, tuple(sorted(self._problems)), tuple(sorted(self._warnings)), tuple(sorted(self._rejected))
-        )
+            rule_set, tuple(sorted(self._problems)), tuple(sorted(self._warnings)), tuple(sorted(self._rejected)),
+            self._shared.routes,
+        )  # fmt: skip
 
     def _in_order(self) -> tuple[Rule, ...]:
         return tuple(rule for _, rules in sorted(self._rules.items()) for rule in rules)
 
-    def _check_ids(self, found: FileRules) -> None:
+    def _used_ids(self, found: FileRules) -> list[Problem]:
         """Of two files with one id the later one loses, whole."""
-        twice = [
+        return [
             Problem(place, path, f"id {rule_id!r} is used in two files", f"the first is {self._ids[rule_id]}")
             for rule_id, (place, path) in found.ids.items()
             if rule_id in self._ids
         ]
-        if twice:
-            raise Problems(twice)
 
     def _not_a_rule_file(self, name: str) -> Problem:
         if name in LATER_FILES:
             return Problem(self._start(name), "", "is not supported by this version yet", "move it away")
-        hint = f"rule files do not begin with _; shared files are {' '.join((*SHARED, *LATER_FILES))}"
+        hint = f"rule files do not begin with _; shared files are {' '.join(sorted({*SHARED, *LATER_FILES}))}"
         return Problem(self._start(name), "", "is no shared file that this version knows", hint)
 
-    def _reject(self, name: str, error: Problems) -> None:
-        self._problems += error.problems
+    def _reject(self, name: str, problems: Sequence[Problem]) -> None:
+        self._problems += problems
         self._rejected.append(name)
 
     def _start(self, name: str) -> Place:
         return Place(self._prefix + name, 1, 1)
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; a link that leads to itself stays as it is, to be told of in words of its own."""
+    return Path(os.path.realpath(path))
 
 
 def _names(path: Path) -> list[str]:

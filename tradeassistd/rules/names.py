@@ -43,7 +43,7 @@ _STRIDE = 2 * LENGTH_MAX
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _TABLES = (QUOTES, FLAGS, DAY_VALUES, BAR_FIELDS, FUNCTIONS)
 BUILT_IN = frozenset({*(name for table in _TABLES for name in table), *SESSION_WORDS, "live", "within"})
-"""Every word that means something in an expression by itself."""
+"""Every word that means something in an expression by itself, beside the user's functions in the table."""
 _GRAMMAR = frozenset({"and", "or", "not", "any", "all", "sym", REACHES, *CROSS_OPS, *RANGE_OPS})
 
 
@@ -147,7 +147,7 @@ class Scope:
         """The first bare word that is nothing, if it is nearly a name of this scope: the checker cannot know those."""
         own = [*self.lets, *self.broken, *self.value_names]
         for node in walk(tree) if own else ():
-            if isinstance(node, Name) and node.name not in BUILT_IN and node.name not in own:
+            if isinstance(node, Name) and node.name not in BUILT_IN and node.name not in (*FUNCTIONS, *own):
                 near = difflib.get_close_matches(node.name, own, n=1, cutoff=0.6)
                 if near:
                     return ExpressionError(f"unknown name {node.name!r}", node.at, hint=f"did you mean {near[0]}?")
@@ -158,7 +158,7 @@ def name_problem(name: str) -> tuple[str, str] | None:
     """Why a word cannot be a name of one's own and what to do, or None."""
     if not _NAME.fullmatch(name):
         return f"{name!r} is not a name", "letters, digits and _, at most 64, not a digit first"
-    if name in _GRAMMAR or name in BUILT_IN or name in WORDS:
+    if name in _GRAMMAR or name in BUILT_IN or name in FUNCTIONS or name in WORDS:
         return f"{name!r} means something already", f"choose another name, e.g. my_{name}"
     return None
 

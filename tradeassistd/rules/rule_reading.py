@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tradeassistd.base.yaml12 import Mapping, Node, Place, Problem, Scalar, Sequence, node_at, path_text, place_of
-from tradeassistd.engine.rule import SEVERITIES, Fire, Level, Rule, Setup
-from tradeassistd.engine.template import Template
-from tradeassistd.market.instrument import InstrumentClass, instrument_of
+from tradeassistd.engine.rule import SEVERITIES, Fire, Level, Rule, Setup, facts_text, symbols_of
+from tradeassistd.engine.template import Slot, Template
+from tradeassistd.market.instrument import Instrument, InstrumentClass, instrument_in, instrument_of
 from tradeassistd.market.session import session_words
 from tradeassistd.rules.conditions import Conditions, read_conditions
 from tradeassistd.rules.fields import is_watchlist
+from tradeassistd.rules.instruments import Instruments
 from tradeassistd.rules.lets import read_lets, read_values, unused, unused_values
 from tradeassistd.rules.lint_rules import Written, condition_problems, rule_notes
+from tradeassistd.rules.lint_symbols import symbol_notes
 from tradeassistd.rules.model import READ_FROM_NODES, RuleFields, RuleFile, RuleModel
 from tradeassistd.rules.names import Location, Scope
 from tradeassistd.rules.never import never_true
-from tradeassistd.rules.symbols import symbol_problem, symbol_warning
+from tradeassistd.rules.routes import Routes
+from tradeassistd.rules.silences import WrittenSilences
+from tradeassistd.rules.symbols import symbol_problem
 from tradeassistd.rules.texts import read_setup, read_template
 from tradeassistd.rules.watchlists import Listed, Watchlists, expand
 
@@ -31,13 +35,17 @@ _AT_ONCE = "an event is over at once"
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What `_defaults.yaml` and `_watchlists.yaml` say to every rule file."""
+    """What `_defaults.yaml`, `_watchlists.yaml` and `_instruments.yaml` say to every rule file."""
 
     defaults: RuleFields = field(default_factory=RuleFields)
     node: Node | None = None
     """The tree of `_defaults.yaml`."""
     watchlists: Watchlists | None = field(default_factory=dict)
     """None while their file is broken."""
+    instruments: Instruments = field(default_factory=Instruments)
+    routes: Routes | None = None
+    """None without their file, or while it is broken."""
+    silences: WrittenSilences = field(default_factory=WrittenSilences)
     now_us: int = 0
     """Market time of loading, for what has expired; 0: unknown."""
     lint: bool = False
@@ -94,8 +102,9 @@ class RuleReading:
         return rule
 
     def _lint(self, rule: Rule, own: RuleModel, scope: Scope) -> None:
-        self.warnings += condition_problems(rule, scope)
-        written = Written(self._at, frozenset(key.text for key, _ in self._node.items), tuple(self._templates))
+        own_keys = frozenset(key.text for key, _ in self._node.items)
+        written = Written(self._at, own_keys, tuple(self._templates), self._file.shared.instruments.overrides)
+        self.warnings += condition_problems(rule, scope, written)
         for where, note in rule_notes(rule, written, self._file.shared.channels):
             self._warn(where, note.message, note.hint, code=note.code)
         self.warnings += unused_values(scope, self._node.get("values"), (*self._at, "values"))
@@ -112,6 +121,7 @@ class RuleReading:
             id=own.id, when=levels[0].when, clear_when=None if ladder else levels[0].clear_when, ladder=ladder,
             severity=strongest, values={symbol: names for symbol, names in scope.values.items() if names},
             title=title, message=message, setup=setup,
+            facts=self._facts(fields["symbols"], levels, title, message, setup),
             file=self._file.name, line=self._node.place.line, **fields,
         )  # fmt: skip
 
@@ -204,8 +214,9 @@ class RuleReading:
         for number, message, hint in listed.wrong:
             self._refuse(self._symbol_at(own, number), message, hint)
         for symbol, number in listed.symbols:
-            if warning := symbol_warning(symbol):
-                self._warn(self._symbol_at(own, number), warning, code="bare-symbol")
+            for note in symbol_notes(self._instrument_of(symbol), self._file.shared.now_us):
+                if self._file.shared.lint or note.code == "bare-symbol":
+                    self._warn(self._symbol_at(own, number), note.message, note.hint, code=note.code)
 
     def _symbol_at(self, own: RuleModel, number: int) -> Location:
         return (*self._at, "symbols", number) if own.symbols is not None else self._at
@@ -213,7 +224,7 @@ class RuleReading:
     def _check_session(self, own: RuleModel, symbols: Many[str], session: str) -> None:
         inherited = own.session is None
         where = self._at if inherited else (*self._at, "session")
-        for instrument in map(instrument_of, symbols):
+        for instrument in map(self._instrument_of, symbols):
             words = session_words(instrument)
             if session not in words:
                 message = f"{instrument.symbol} has no session {session!r}"
@@ -257,12 +268,36 @@ class RuleReading:
                 self._warn(where, message, hint, code="never-true")
 
     def _expires_us(self, own: RuleModel, expires: Any, symbols: Many[str]) -> int:
-        expires_us: int = expires.instant_us(map(instrument_of, symbols))
+        expires_us: int = expires.instant_us(map(self._instrument_of, symbols))
         if expires_us <= self._file.shared.now_us:
             where = self._at if own.expires is None else (*self._at, "expires")
             self._warn(where, "the rule has expired and is not judged", "write a later date, or remove the rule",
                        code="expired")  # fmt: skip
         return expires_us
+
+    def _instrument_of(self, symbol: str) -> Instrument:
+        return instrument_in(self._file.shared.instruments.overrides, symbol)
+
+    def _facts(
+        self, symbols: Many[str], levels: list[Level], title: Template | None, message: Template | None,
+        setup: Setup | None,
+    ) -> dict[str, str]:  # fmt: skip
+        """What is not as in the catalogue of the symbols that the rule reads."""
+        instruments = self._file.shared.instruments
+        if not instruments.overrides:
+            return {}
+        trees = [tree for level in levels for tree in (level.when, level.clear_when) if tree is not None]
+        for template in (title, message):
+            slots = [part.expression for part in template.parts if isinstance(part, Slot)] if template else []
+            trees += [tree for tree in slots if tree is not None]
+        trees += [tree for _, tree in setup.parts] if setup else []
+        derived = {one.symbol: one for one in instruments.derived}
+        facts: dict[str, str] = {}
+        for symbol in sorted({*symbols}.union(*map(symbols_of, trees))):
+            facts[symbol] = facts_text(self._instrument_of(symbol), derived.get(symbol))
+            if facts[symbol] == facts_text(instrument_of(symbol)):
+                del facts[symbol]
+        return facts
 
     def _place(self, location: Location) -> Place:
         return place_of(self._file.node, location)

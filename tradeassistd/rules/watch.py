@@ -7,7 +7,8 @@ read and compared. So a lost event, a file system without events or a swapped li
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import os
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import structlog
@@ -19,6 +20,9 @@ QUIET_S = 0.3
 SETTLE_WITHIN_S = 5.0
 RESCAN_EVERY_S = 10.0
 STEP_MS = 50
+
+Places = frozenset[tuple[str, int, int]]
+"""What is listened to: path, device and inode."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +36,8 @@ class RulesWatch:
         self._stir = asyncio.Event()
         self._deaf = ""
         """Why inotify does not work here, said once."""
+        self._linked: frozenset[str] = frozenset()
+        """Directories that links in the rules directory lead to."""
 
     def request(self) -> None:
         """Somebody asks for a look now (SIGHUP, `rules reload`)."""
@@ -40,25 +46,29 @@ class RulesWatch:
     async def run(self) -> None:
         """Listen for changes until cancelled; a directory that was moved, replaced or linked anew is heard anew."""
         while True:
-            places, heard = self._places(), asyncio.Event()
-            listening = self._listen([path for path, _ in places], heard)
+            places, heard = await self._places(), asyncio.Event()
+            listening = self._listen([path for path, _, _ in places], heard)
             listener: asyncio.Task[None] = asyncio.create_task(listening, name="rules.listen")
             try:
-                while self._places() == places:
+                await asyncio.sleep(0)  # it listens from its first step on; what came and went before that is not heard
+                are_same = await self._places() == places
+                while are_same:
                     await self._until(heard)
                     heard.clear()
                     self._stir.set()
+                    are_same = not listener.done() and await self._places() == places
                 self._stir.set()
             finally:
                 listener.cancel()
-                with suppress(asyncio.CancelledError):
-                    await listener
+                await asyncio.wait({listener})  # awaiting it would take a stop that comes now for its own end
+            if not listener.cancelled():
+                listener.result()
 
     async def stirred(self) -> None:
         """Return after a change or request, once nothing has moved for a moment and git is not in the middle of it."""
         await self._stir.wait()
         end_s = self._clock.elapsed_s() + SETTLE_WITHIN_S
-        while self._stir.is_set() or self._git_is_busy():
+        while self._stir.is_set() or await asyncio.to_thread(self._git_is_busy):
             self._stir.clear()
             if self._clock.elapsed_s() >= end_s:
                 return
@@ -70,12 +80,21 @@ class RulesWatch:
             async with self._clock.deadline(RESCAN_EVERY_S):
                 await heard.wait()
 
-    async def _listen(self, paths: list[Path], heard: asyncio.Event) -> None:
+    async def _listen(self, paths: list[str], heard: asyncio.Event) -> None:
+        """Say what is heard, until a place that is listened to goes: one made anew may be the same by its inode."""
         if not paths:
             return
+        places = frozenset(paths)
         try:
-            async for _ in awatch(*paths, watch_filter=self._concerns, step=STEP_MS, recursive=False):
-                heard.set()
+            listening = awatch(
+                *paths, watch_filter=self._concerns, step=STEP_MS, recursive=False, ignore_permission_denied=True
+            )
+            async with aclosing(listening) as heard_of:
+                async for changes in heard_of:
+                    self._deaf = ""
+                    heard.set()
+                    if any(path in places for _, path in changes):
+                        return
         except (OSError, RuntimeError) as error:
             # No inotify to be had (limits, file system): the look every ten seconds does it alone.
             if str(error) != self._deaf:
@@ -84,22 +103,43 @@ class RulesWatch:
 
     def _concerns(self, _: Change, path: str) -> bool:
         """Of what happens beside the directory only its own coming and going matters."""
-        place = Path(path)
-        return place.parent != self._directory.parent or place == self._directory
+        place, parent = Path(path), self._directory.parent
+        return place.parent != parent or place == self._directory or str(parent) in self._linked
 
-    def _places(self) -> frozenset[tuple[Path, int]]:
-        """The directory, its parent (it may be moved away and back), and where links in it really lead; with inodes."""
-        paths = {self._directory.parent, self._directory, self._directory.resolve()}
+    async def _places(self) -> Places:
+        """The directory, its parent (it may be moved away and back), and where links in it really lead."""
+        places, self._linked = await asyncio.to_thread(self._look_around)
+        return places
+
+    def _look_around(self) -> tuple[Places, frozenset[str]]:
+        linked = self._links()
+        paths = {str(self._directory.parent), str(self._directory), os.path.realpath(self._directory)}
+        return _there(paths | linked), linked
+
+    def _links(self) -> frozenset[str]:
+        """The directories where links in the rules directory end; a link may lead nowhere, or to itself."""
         try:
-            paths |= {entry.resolve().parent for entry in self._directory.iterdir() if entry.is_symlink()}
+            with os.scandir(self._directory) as entries:
+                links = [entry.path for entry in entries if entry.is_symlink()]
         except OSError as error:
             log.debug("rules.unlisted", directory=str(self._directory), reason=error.strerror)
-        places = set()
-        for path in paths:
-            with suppress(OSError):  # one that is not there is not listened to
-                places.add((path, path.stat().st_ino))
-        return frozenset(places)
+            return frozenset()
+        return frozenset(str(Path(os.path.realpath(link)).parent) for link in links)
 
     def _git_is_busy(self) -> bool:
-        """A checkout in progress holds .git/index.lock."""
-        return any((folder / ".git" / "index.lock").exists() for folder in (self._directory, *self._directory.parents))
+        """A checkout in progress holds .git/index.lock; a .git that the daemon may not look into is none of its own."""
+        for folder in (self._directory, *self._directory.parents):
+            with suppress(OSError):
+                if (folder / ".git" / "index.lock").exists():
+                    return True
+        return False
+
+
+def _there(paths: set[str]) -> Places:
+    """Those of the paths that are there."""
+    places = set()
+    for path in paths:
+        with suppress(OSError):
+            found = Path(path).stat()
+            places.add((path, found.st_dev, found.st_ino))
+    return frozenset(places)

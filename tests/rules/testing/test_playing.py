@@ -165,3 +165,18 @@ def test_facts_of_the_day_count_from_the_start(tmp_path: Path) -> None:
     )
     result = run(tmp_path, inputs, "{rule: level, fired_at: 1m, cleared_at: 2m}", rules=rules)
     assert result.failures == ()
+
+
+@pytest.mark.parametrize(("at", "fires"), [("5m", 1), ("1m", 0)])
+def test_a_restart_after_the_close_keeps_the_windows_and_one_before_it_does_not(
+    tmp_path: Path, at: str, fires: int
+) -> None:
+    # From 15:56 on: four bars, a restart at 16:01 or inside the bars, and a crossing on the next morning.
+    tmp_rules = RULES_OF_BARS
+    inputs = (
+        "{symbol: SPY, every: 1m, values: '100x4'}\n"
+        f"{{at: {at}, event: restart, for: 30s}}\n"
+        "{symbol: SPY, at: 17h35m, set: {price: 105}}\n"
+    )
+    result = played_with(tmp_path, tmp_rules, inputs, start="2026-11-16T15:56:05-05:00", fires=fires)
+    assert result.failures == ()

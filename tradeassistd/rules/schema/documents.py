@@ -1,4 +1,4 @@
-"""The schema of each kind of file in rules.d/: rules, defaults, watchlists, tests."""
+"""The schema of each kind of file in rules.d/: rules, defaults, watchlists, instruments, routes, silences, tests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 from tradeassistd.rules.fields import LIST_MAX, VERSION
 from tradeassistd.rules.model import DefaultsFile, RuleFields, RuleFile, RuleModel
+from tradeassistd.rules.schema.instruments import instruments_file
 from tradeassistd.rules.schema.keys import condition, let, rule_properties
+from tradeassistd.rules.schema.routes import routes_file
 from tradeassistd.rules.schema.shapes import LABEL, Schema, described, list_of, map_of, pattern, symbol
+from tradeassistd.rules.schema.silences import silences_file
 from tradeassistd.rules.schema.unit_tests import test_file
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -59,6 +62,18 @@ def _watchlists() -> Schema:
     }
 
 
+def _instruments() -> Schema:
+    return instruments_file(_VERSION)
+
+
+def _routes() -> Schema:
+    return routes_file(_VERSION)
+
+
+def _silences() -> Schema:
+    return silences_file()
+
+
 def _tests() -> Schema:
     return test_file(_VERSION)
 
@@ -67,6 +82,9 @@ KINDS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "rules": ("Rules of tradeassistd (rules.d/*.yaml)", _rules),
     "defaults": ("Defaults of tradeassistd's rules (rules.d/_defaults.yaml)", _defaults),
     "watchlists": ("Watchlists of tradeassistd (rules.d/_watchlists.yaml)", _watchlists),
+    "instruments": ("Instruments of tradeassistd's rules (rules.d/_instruments.yaml)", _instruments),
+    "routes": ("Routes of tradeassistd's alerts (rules.d/_routes.yaml)", _routes),
+    "silences": ("Silences of tradeassistd's rules (rules.d/_silences.yaml)", _silences),
     "tests": ("Unit tests of tradeassistd's rules (rules.d/tests/*.test.yaml)", _tests),
 }
 """The kinds of files: title and schema."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tradeassistd.engine.language.expression import CROSS_OPS, RANGE_OPS, REACHES
+from tradeassistd.engine.language.functions import FUNCTIONS
 from tradeassistd.engine.rule import SEVERITIES
 from tradeassistd.engine.template import WORDS
 from tradeassistd.market.bar import INTERVALS_S
@@ -40,7 +41,7 @@ from tradeassistd.rules.schema.shapes import (
 
 CONDITION = {"$ref": "#/$defs/condition"}
 RESERVED = sorted({*BUILT_IN, *WORDS, *CROSS_OPS, *RANGE_OPS, REACHES, "and", "or", "not", "any", "all", "sym"})
-"""Words that a name of one's own cannot be."""
+"""Words that a name of one's own cannot be, beside the user's functions."""
 DEFAULTS = {
     "for": "0s", "keep_firing_for": "0s", "evaluate": "tick", "fire": "every", "rearm": "clear", "cooldown": "1m",
     "on_clear": "silent", "catch_up": "report", "at_load": "quiet", "severity": "warning", "mode": "live",
@@ -93,7 +94,8 @@ def _condition_text() -> Schema:
 
 
 def _own_name() -> Schema:
-    return {**pattern(NAME, "letters, digits and _, at most 64, not a digit first"), "not": {"enum": RESERVED}}
+    taken = sorted({*RESERVED, *FUNCTIONS})
+    return {**pattern(NAME, "letters, digits and _, at most 64, not a digit first"), "not": {"enum": taken}}
 
 
 def _levels() -> Schema:

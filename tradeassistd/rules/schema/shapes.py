@@ -17,6 +17,7 @@ from typing import Any
 from tradeassistd.market.bar import INTERVALS_S
 from tradeassistd.rules.fields import TEXT_MAX
 from tradeassistd.rules.grammar import LENGTH_MAX
+from tradeassistd.rules.silences import GLOB_MAX
 from tradeassistd.rules.symbols import FUTURE_ROOTS
 from tradeassistd.rules.times import ACTIVE_EXAMPLE, WEEKDAYS
 
@@ -81,6 +82,11 @@ def symbol(*, watchlists: bool = False) -> Schema:
     """A symbol, or also the name of a watchlist."""
     hint = "write it as Schwab does: /ES, $SPX, SPY, BRK/B" + (", or '@name' of a watchlist" if watchlists else "")
     return pattern(f"@{LABEL}|{SYMBOL}" if watchlists else SYMBOL, hint, "/ES", "/NQ", "$SPX", "$VIX", "SPY")
+
+
+def glob() -> Schema:
+    """A glob over ids, symbols or tags."""
+    return pattern(rf"(?!@)\S{{1,{GLOB_MAX}}}", "write one glob such as es-*", "es-*", types=TEXT_TYPES)
 
 
 def duration(*examples: str, some: bool = False) -> Schema:

@@ -12,6 +12,7 @@ from tradeassistd.rules.schema.shapes import (
     Schema,
     described,
     flag,
+    glob,
     list_of,
     map_of,
     number,
@@ -60,6 +61,7 @@ START = pattern(
     "write e.g. 2026-11-20T10:00:00-05:00 (New York in winter; -04:00 in summer)", "2026-11-20T10:00:00-05:00",
 )  # fmt: skip
 _COUNT = whole(0)
+_IS_GLOB = r"[*?\[]"
 _SYMBOL = ("The symbol, as Schwab writes it.", symbol())
 _AT = ("When, since the start.", OFFSET)
 
@@ -128,8 +130,15 @@ ITEMS: dict[type[Strict], Keys] = {
         "event": ("Something that is no row.", one_of(EVENTS)),
         "at": _AT,
         "for": ("How long it lasts.", OFFSET),
-        "symbol": ("The symbol it concerns; all when left out.", symbol()),
-        "rule": ("The rule it concerns.", rule_id()),
+        "symbol": (
+            "The symbol it concerns, of a silence also a glob; all when left out.",
+            {"anyOf": [symbol(), {"allOf": [glob(), {"pattern": _IS_GLOB}]}]},
+        ),
+        "rule": (
+            "The rule it concerns; of a silence also a glob.",
+            {"anyOf": [rule_id(), {"allOf": [glob(), {"pattern": _IS_GLOB}]}]},
+        ),
+        "tag": ("The tag of the rules that a silence concerns; also a glob.", glob()),
         "contract": ("The contract after the roll.", symbol()),
     },
 }
@@ -168,7 +177,7 @@ def test_file(version: Schema) -> Schema:
     """A whole test file."""
     needs = [
         {"if": {"properties": {"event": {"const": event}}, "required": ["event"]}, "then": {"required": [key]}}
-        for event, key in (("ack", "rule"), ("roll", "symbol"))
+        for event, key in (("ack", "rule"), ("roll", "symbol"), ("silence", "for"))
     ]
     items = [_keyed(model, keys) for model, keys in ITEMS.items()]
     expected = {**_keyed(ExpectModel, EXPECT),

@@ -68,7 +68,7 @@ def _compared(
         "clears": _count(seen, Kind.CLEARED),
         "missed": _count(seen, Kind.MISSED),
         "reminded": _count(seen, Kind.REMINDED),
-        "told_ends": sum(one.tell for one in seen),
+        "told_ends": sum(one.tell and not one.suppressed for one in seen),
         "state": _state(seen).value,
         "kinds": tuple(one.kind.value for one in seen),
     }

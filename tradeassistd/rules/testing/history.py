@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.market.instrument import Instrument, instrument_of
+from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import bar_bounds, series_session, session_words, window_at
 from tradeassistd.rules.testing.model import BarsItem
 
@@ -21,9 +21,8 @@ CLOSED_DAYS_MAX = 10
 """How long an instrument may be closed between two bars."""
 
 
-def history_rows(item: BarsItem, start_us: int) -> Iterator[tuple[int, Decimal, int]]:
+def history_rows(item: BarsItem, instrument: Instrument, start_us: int) -> Iterator[tuple[int, Decimal, int]]:
     """(when, price, size) of each trade, in order. Raises ConfigError when the instrument lacks the session."""
-    instrument = instrument_of(item.symbol)
     session = item.session or series_session(instrument)
     if session not in session_words(instrument):
         hint = f"it has {', '.join(session_words(instrument))}"

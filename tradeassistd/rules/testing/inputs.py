@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import cycle
 from typing import Any
 
 from tradeassistd.base.instant import US_PER_S
+from tradeassistd.market.instrument import Instrument, instrument_of
 from tradeassistd.rules.testing.history import history_rows
 from tradeassistd.rules.testing.model import FACTS, BarsItem, EventItem, FactsItem, SetItem, ValuesItem
 from tradeassistd.rules.testing.test_file import Item
@@ -36,12 +37,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that is no row: gap, resume (the end of a gap), restart, started (its end), roll, ack."""
+    """Something that is no row: gap, resume (the end of a gap), restart, started (its end), roll, ack, silence."""
 
     event: str
     symbol: str = ""
     rule: str = ""
     contract: str = ""
+    tag: str = ""
+    until_us: int = 0
+    """When it is over."""
 
 
 Action = Row | Told | Happening
@@ -56,12 +60,12 @@ class Step:
     action: Action = field(compare=False)
 
 
-def steps(items: Iterable[Item], start_us: int) -> list[Step]:
+def steps(items: Iterable[Item], start_us: int, facts_of: Callable[[str], Instrument] = instrument_of) -> list[Step]:
     """All items side by side, by time. Slow values without a time come before everything else."""
     return sorted(
         Step(at_us, (0 if isinstance(action, Told) else 1, number), action)
         for number, item in enumerate(items)
-        for at_us, action in _of(item, start_us)
+        for at_us, action in _of(item, start_us, facts_of)
     )
 
 
@@ -79,14 +83,14 @@ def end_s(items: Iterable[Item]) -> int:
     return max(ends)
 
 
-def _of(item: Item, start_us: int) -> Iterator[tuple[int, Action]]:
+def _of(item: Item, start_us: int, facts_of: Callable[[str], Instrument]) -> Iterator[tuple[int, Action]]:
     match item:
         case ValuesItem():
             yield from _series(item, start_us)
         case SetItem():
             yield from _one_row(item, start_us + item.at * US_PER_S)
         case BarsItem():
-            for at_us, price, size in history_rows(item, start_us):
+            for at_us, price, size in history_rows(item, facts_of(item.symbol), start_us):
                 yield at_us, Row(item.symbol, {"price": price}, size)
         case FactsItem():
             told = {
@@ -117,7 +121,7 @@ def _one_row(item: SetItem, at_us: int) -> Iterator[tuple[int, Action]]:
 
 def _event(item: EventItem, at_us: int) -> Iterator[tuple[int, Action]]:
     end_us = at_us + item.for_ * US_PER_S
-    yield at_us, Happening(item.event, item.symbol, item.rule, item.contract)
+    yield at_us, Happening(item.event, item.symbol, item.rule, item.contract, item.tag, end_us)
     if item.event == "gap":
         yield end_us, Happening("resume", item.symbol)
     elif item.event == "restart":

@@ -15,6 +15,7 @@ from tradeassistd.market.bar import INTERVALS_S
 from tradeassistd.market.session import SESSION_WORDS
 from tradeassistd.rules import fields
 from tradeassistd.rules.model import Strict
+from tradeassistd.rules.silences import glob
 from tradeassistd.rules.testing import patterns
 
 NAME_MAX = 200
@@ -29,9 +30,8 @@ FACTS = {
     "year.low": "year_low",
 }
 """What Schwab says of a symbol's day, by its name in the rule language."""
-EVENTS = ("gap", "restart", "roll", "ack")
-LATER_EVENTS = ("silence", "snooze")
-REASONS = ("at_load", "higher_level", "log", "mode", "spent", "rearm", "cooldown")
+EVENTS = ("gap", "restart", "roll", "ack", "silence")
+REASONS = ("at_load", "higher_level", "log", "mode", "spent", "rearm", "cooldown", "silence")
 ENDS = ("session_end", "expired", "rule_changed", "rule_removed")
 _HISTORY_HINT = "give whole bars before the start instead: {symbol: …, bars: 1d, open: …, high: …, low: …, close: …}"
 
@@ -117,6 +117,20 @@ def _kinds(value: object) -> tuple[str, ...]:
     return tuple(fields.word("kind", known)(one) for one in (value if isinstance(value, list) else [value]))
 
 
+def is_glob(written: str) -> bool:
+    """Whether it stands for more than itself."""
+    return any(sign in written for sign in "*?[")
+
+
+def _or_glob(one: Callable[[object], str]) -> Callable[[object], str]:
+    """What `one` reads, or a glob; which events take globs, test_file.py knows."""
+
+    def read(value: object) -> str:
+        return glob(value) if isinstance(value, str) and is_glob(value) else one(value)
+
+    return read
+
+
 class ValuesItem(Strict):
     """Rows of one field at even intervals."""
 
@@ -166,8 +180,9 @@ class EventItem(Strict):
     event: Annotated[str, _word("event", *EVENTS)]
     at: Offset
     for_: Annotated[int, Field(alias="for"), PlainValidator(patterns.offset_s)] = 0
-    symbol: Annotated[str, PlainValidator(fields.symbol)] = ""
-    rule: Annotated[str, PlainValidator(fields.rule_id)] = ""
+    symbol: Annotated[str, PlainValidator(_or_glob(fields.symbol))] = ""
+    rule: Annotated[str, PlainValidator(_or_glob(fields.rule_id))] = ""
+    tag: Annotated[str, PlainValidator(glob)] = ""
     contract: Annotated[str, PlainValidator(fields.symbol)] = ""
 
 

@@ -1,10 +1,11 @@
 """A test played: its steps as events through the engine, in market time; no clock, no files.
 
-Rows go through the same merge as live, so what Schwab's zero means and what a trade is are the same. A clock event
-comes at each whole second, right before the rows of that second. Rows that fall into a gap happened at the exchange:
-the image at its end shows where they left the quote. History is traded before the rules are in force: stand-ins of the
-rules, with other ids, ask for the same bars and averages, and are replaced at the start, when every bar due by then has
-closed.
+Rows go through the same merge as live, so what Schwab's zero means and what a trade is are the same, and the ticks of
+derived symbols are made as live. Of the plausible ranges only those count that `_instruments.yaml` itself says: a test
+may well use small numbers. A clock event comes at each whole second, right before the rows of that second. Rows that
+fall into a gap happened at the exchange: the image at its end shows where they left the quote. History is traded before
+the rules are in force: stand-ins of the rules, with other ids, ask for the same bars and averages, and are replaced at
+the start, when every bar due by then has closed.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
+from tradeassistd.engine.bars.past import past_of
 from tradeassistd.engine.bars.series import BAR_GRACE_US
 from tradeassistd.engine.engine import Engine, Fault
-from tradeassistd.engine.events import Ack, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
-from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.engine.events import Ack, Bars, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
+from tradeassistd.engine.needs import needs_of
+from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import Transition
+from tradeassistd.market.derived import DerivedTicks
+from tradeassistd.market.instrument import Instrument, instrument_of
+from tradeassistd.market.bar import ARCHIVE_INTERVAL, Bar, Stretch
 from tradeassistd.market.quote import Change, Quote
+from tradeassistd.market.session import ALWAYS
+from tradeassistd.market.tick import Tick
 from tradeassistd.rules.testing.inputs import Action, Happening, Row, Step, Told
 
 BEFORE, NOW = "before the start", "the test"
@@ -38,9 +47,9 @@ class Played:
     """(rule id, comparison) of every comparison that was true at some judging."""
 
 
-def play(rules: tuple[Rule, ...], steps: list[Step], start_us: int, end_us: int) -> Played:
+def play(rule_set: RuleSet, steps: list[Step], start_us: int, end_us: int) -> Played:
     """Play the steps and the clock up to and with `end_us`."""
-    player = _Player(rules, start_us)
+    player = _Player(rule_set, start_us)
     waiting = iter(steps)
     step = next(waiting, None)
     player.begin(step.at_us if step else start_us, [one.action for one in steps])
@@ -93,11 +102,12 @@ class _Exchange:
 
 
 class _Player:
-    def __init__(self, rules: tuple[Rule, ...], start_us: int) -> None:
+    def __init__(self, rule_set: RuleSet, start_us: int) -> None:
         self.played = Played()
         self._start_us = start_us
-        self._rules = RuleSet(rules, NOW)
+        self._rules = replace(rule_set, hash=NOW)
         self._engine = Engine(self._rules)
+        self._derived = DerivedTicks(rule_set.derived, rule_set.instrument_of)
         self._last_us = 0
         self._exchange: dict[str, _Exchange] = {}
         self._quotes: dict[str, Quote] = {}
@@ -105,6 +115,8 @@ class _Player:
         """Since when nothing comes, by symbol; "" is the connection."""
         self._down_us = 0
         self._counts = False
+        self._minutes: dict[str, list[Bar]] = {}
+        self._stretches: dict[tuple[str, int], Stretch] = {}
 
     def begin(self, first_us: int, actions: list[Action]) -> None:
         """The daemon starts; every symbol of the input has its image, which says nothing of the price yet."""
@@ -113,7 +125,7 @@ class _Player:
         rules = self._rules
         if has_history:
             stand_ins = tuple(replace(rule, id=f"{rule.id} {BEFORE}", was="") for rule in rules.rules)
-            rules = RuleSet(stand_ins, BEFORE)
+            rules = replace(rules, rules=stand_ins, hash=BEFORE)
         self._engine = Engine(rules)
         self._counts = not has_history
         self._take(Start(self._next(), rules.hash))
@@ -138,7 +150,7 @@ class _Player:
         self._last_us = max(self._last_us, self._start_us - 1)
         for state in self._engine.symbols.values():
             state.close_bars_by_clock(self._start_us + BAR_GRACE_US)
-        self._engine.take_bars()
+        self._store_bars()
         self._engine.take_faults()
         self._engine.offer(self._rules)
         self._take(RulesSwap(self._next(), NOW))
@@ -183,14 +195,19 @@ class _Player:
                 self._tell(self._exchange[one.symbol].tell(Told(one.symbol, {"contract": contract})))
             case "ack":
                 self._take(Ack(self._next(), one.rule, one.symbol))
+            case "silence":
+                rules, symbols, tags = ((glob,) if glob else () for glob in (one.rule, one.symbol, one.tag))
+                now_us = self._next()
+                self._take(Silence(now_us, one.until_us, rules, symbols, tags, number=now_us))
 
     def _hears(self, symbol: str) -> bool:
         return not self._down_us and "" not in self._cut_us and symbol not in self._cut_us
 
     def _cut(self, symbol: str) -> None:
         self._cut_us[symbol] = self._last_us
+        self._derived.forget(symbol)
         if symbol:
-            self._take(Gap(self._next(), self._last_us, self._last_us, "stale", (symbol,)))
+            self._take(Gap(self._next(), self._last_us, self._last_us, "stale", self._with_derived(symbol)))
         else:
             self._take(Connection(self._next(), "backoff", "cut"))
 
@@ -198,18 +215,46 @@ class _Player:
         from_us = self._cut_us.pop(symbol)
         if not symbol:
             self._take(Connection(self._next(), "live"))
-        self._take(Gap(self._next(), from_us, self._last_us, "cut", (symbol,) if symbol else ()))
+        self._take(Gap(self._next(), from_us, self._last_us, "cut", self._with_derived(symbol) if symbol else ()))
         self._images(symbol)
 
     def _restart(self) -> None:
-        """Another engine with the states of the old one; windows and bars begin anew, as when nothing was stored."""
+        """Another engine with what the daemon stores of the old one: its states, its bars, when it watched."""
         from_us, self._down_us = self._down_us, 0
         states = tuple(msgspec.structs.replace(one.state, sides=list(one.state.sides)) for one in self._engine.machines)
+        silences = self._engine.silences.in_force(self._last_us)
+        self._store_bars()
+        until_us = self._engine.now_us - BAR_GRACE_US
+        self._stretches = {key: one._replace(to_us=one.to_us or until_us) for key, one in self._stretches.items()}
         self._engine = Engine(self._rules)
-        self._take(Start(self._next(), NOW, states))
+        self._take(Start(self._next(), NOW, states, silences))
+        for past in self._past():
+            self._take(msgspec.structs.replace(past, event_us=self._next()))
         self._take(Connection(self._next(), "live"))
         self._take(Gap(self._next(), from_us, self._last_us, "restart"))
+        self._derived.forget()
         self._images("")
+
+    def _with_derived(self, symbol: str) -> tuple[str, ...]:
+        return (symbol, *self._derived.made_of(symbol))
+
+    def _store_bars(self) -> None:
+        for bar in self._engine.take_bars():
+            if (bar.interval, bar.session) == (ARCHIVE_INTERVAL, ALWAYS):
+                self._minutes.setdefault(bar.symbol, []).append(bar)
+        self._stretches |= {(one.symbol, one.from_us): one for one in self._engine.take_stretches()}
+
+    def _past(self) -> list[Bars]:
+        """The bars that the rules of the test begin with after a restart."""
+
+        def minutes(symbol: str, from_us: int, to_us: int) -> Iterator[Bar]:
+            return (bar for bar in self._minutes.get(symbol, ()) if from_us <= bar.start_us and bar.end_us <= to_us)
+
+        watched: dict[str, list[Stretch]] = {}
+        for (symbol, _), one in sorted(self._stretches.items()):
+            watched.setdefault(symbol, []).append(one)
+        needs = needs_of(self._rules.rules, self._rules.instrument_of)
+        return past_of(needs, watched, minutes, self._rules.instrument_of)
 
     def _images(self, symbol: str) -> None:
         for one in self._exchange:
@@ -218,13 +263,25 @@ class _Player:
 
     def _image(self, symbol: str) -> None:
         """The full quote, with the slow values before it, as after a subscription."""
-        self._quotes[symbol] = Quote(symbol)
+        self._quotes[symbol] = Quote(symbol, self._facts_of(symbol))
         now = self._exchange[symbol].now
         self._tell(now)
-        self._take(self._quotes[symbol].merge(self._next(), now))
+        self._send(now)
 
     def _send(self, change: Change) -> None:
-        self._take(self._quotes[change.symbol].merge(self._next(), change))
+        tick = self._quotes[change.symbol].merge(self._next(), change)
+        self._take(tick)
+        self._make_derived(tick)
+
+    def _make_derived(self, tick: Tick) -> None:
+        for made in self._derived.follow(tick, self._next):
+            self._take(made)
+
+    def _facts_of(self, symbol: str) -> Instrument:
+        instrument = self._rules.instrument_of(symbol)
+        if instrument.plausible == instrument_of(symbol).plausible:
+            return replace(instrument, plausible=None)
+        return instrument
 
     def _tell(self, change: Change) -> None:
         quote = self._quotes[change.symbol]

@@ -82,7 +82,9 @@ def run_test(test: RuleTest) -> TestResult:
     """Play one test on an engine of its own, and compare."""
     try:
         end_us = _end_us(test)
-        played = play(test.rules, steps(test.items, test.start_us), test.start_us, end_us)
+        played = play(
+            test.rule_set, steps(test.items, test.start_us, test.rule_set.instrument_of), test.start_us, end_us
+        )  # fmt: skip
     except ConfigError as error:
         return TestResult(test.name, str(test.place), (str(error),), (), test.rules)
     failures = [*_faults(played), *_failures(test, played)]

@@ -13,7 +13,6 @@ from tradeassistd.base.yaml12 import (
     Place,
     Problem,
     Problems,
-    Scalar,
     compose,
     decode,
     did_you_mean,
@@ -21,11 +20,16 @@ from tradeassistd.base.yaml12 import (
     path_text,
     place_of,
 )  # fmt: skip
-from tradeassistd.engine.rule import Rule
-from tradeassistd.rules.load import FILE_MAX_BYTES, SHARED, load_texts
+from tradeassistd.engine.rule import Rule, RuleSet
+from tradeassistd.engine.silences import Silence
+from tradeassistd.market.derived import Derived
+from tradeassistd.market.instrument import Instrument
+from tradeassistd.rules.instruments import INSTRUMENTS
+from tradeassistd.rules.load import FILE_MAX_BYTES, load_texts
+from tradeassistd.rules.shared_files import SHARED
+from tradeassistd.rules.silences import fits_rule
 from tradeassistd.rules.testing.checking import Location, checked, items_at
 from tradeassistd.rules.testing.model import (
-    LATER_EVENTS,
     BarsItem,
     EventItem,
     ExpectModel,
@@ -34,6 +38,7 @@ from tradeassistd.rules.testing.model import (
     TestFileModel,
     TestModel,
     ValuesItem,
+    is_glob,
 )  # fmt: skip
 
 Item = ValuesItem | SetItem | BarsItem | FactsItem | EventItem
@@ -61,9 +66,14 @@ class RuleTest:
     place: Place
     start_us: int
     until_s: int
-    rules: tuple[Rule, ...]
+    rule_set: RuleSet
     items: tuple[Item, ...]
     expected: tuple[Expectation, ...]
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules of the files that the test file names."""
+        return self.rule_set.rules
 
 
 def read_test_file(path: Path, shown: str) -> tuple[RuleTest, ...]:
@@ -71,8 +81,8 @@ def read_test_file(path: Path, shown: str) -> tuple[RuleTest, ...]:
     node = compose(_text(path, shown), shown)
     problems: list[Problem] = []
     model = checked(TestFileModel, node, (), problems)
-    rules = _rules(path, model.rules, node, problems) if model else None
-    reading = _Reading(node, rules or (), problems, rules_known=rules is not None)
+    rule_set = _rule_set(path, model.rules, node, problems) if model else None
+    reading = _Reading(node, rule_set or RuleSet(), problems, rules_known=rule_set is not None)
     tests = [reading.test(number) for number in range(items_at(node, ("tests",), problems))]
     if problems:
         raise Problems(dict.fromkeys(problems))
@@ -80,9 +90,10 @@ def read_test_file(path: Path, shown: str) -> tuple[RuleTest, ...]:
 
 
 class _Reading:
-    def __init__(self, node: Node, rules: tuple[Rule, ...], problems: list[Problem], *, rules_known: bool) -> None:
+    def __init__(self, node: Node, rule_set: RuleSet, problems: list[Problem], *, rules_known: bool) -> None:
         self._node = node
-        self._rules = {rule.id: rule for rule in rules}
+        self._rule_set = rule_set
+        self._rules = rule_set.by_id
         self._rules_known = rules_known
         self._problems = problems
 
@@ -93,11 +104,13 @@ class _Reading:
         expected = [self._expected((*where, "expect", at)) for at in range(self._count((*where, "expect")))]
         if model is None:
             return None
-        rules = tuple(self._rules.values())
+        rule_set = self._rule_set
         if model.at_load:
-            rules = tuple(replace(rule, at_load=model.at_load) for rule in rules)
+            rule_set = replace(
+                rule_set, rules=tuple(replace(rule, at_load=model.at_load) for rule in rule_set.rules)
+            )  # fmt: skip
         return RuleTest(
-            model.name, place_of(self._node, where), model.start, model.until, rules,
+            model.name, place_of(self._node, where), model.start, model.until, rule_set,
             tuple(item for item in items if item), tuple(one for one in expected if one),
         )  # fmt: skip
 
@@ -113,21 +126,25 @@ class _Reading:
             near = next((better for key in keys if (better := did_you_mean(key, SHAPES))), "") if not shapes else ""
             self._refuse(where, f"an input item has {' and '.join(shapes) or 'nothing to play'}", near or hint)
             return None
-        event = node.get("event") if isinstance(node, Mapping) else None
-        if isinstance(event, Scalar) and event.text in LATER_EVENTS:
-            self._refuse((*where, "event"), f"{event.text!r} is not supported by this version yet", "remove it")
-            return None
         item = checked(SHAPES[shapes[0]] if shapes else ValuesItem, self._node, where, self._problems)
         return self._sound(item, where) if item else None
 
     def _sound(self, item: Item, where: Location) -> Item | None:
         wrong = _unfit(item)
-        if isinstance(item, EventItem) and not wrong and item.rule:
-            self._rule(item.rule, (*where, "rule"))
+        if isinstance(item, EventItem) and not wrong:
+            if item.rule and not is_glob(item.rule):
+                self._rule(item.rule, (*where, "rule"))
+            elif item.event == "silence" and self._rules_known and not self._is_over_something(item):
+                wrong = "this silence fits no rule", f"the rules are {_few(self._rules)}"
         if wrong:
             self._refuse(where, *wrong)
             return None
         return item
+
+    def _is_over_something(self, item: EventItem) -> bool:
+        rules, symbols, tags = ((glob,) if glob else () for glob in (item.rule, item.symbol, item.tag))
+        silence = Silence(0, 0, rules, symbols, tags)
+        return any(fits_rule(silence, rule) for rule in self._rule_set.rules)
 
     def _expected(self, where: Location) -> Expectation | None:
         asked = checked(ExpectModel, self._node, where, self._problems)
@@ -172,6 +189,14 @@ def _unfit(item: Item) -> tuple[str, str] | None:
                 return "open, high, low, close and volume have different lengths", "give each bar one of each"
         case EventItem(event="ack") if not item.rule:
             return "`ack` of which rule?", "add rule: ID"
+        case EventItem(event="silence") if not (item.rule or item.symbol or item.tag):
+            return "`silence` of what?", "add rule: ID, symbol: /ES or tag: TAG; each may be a glob"
+        case EventItem(event="silence") if not item.for_:
+            return "`silence` for how long?", "add for: 5m"
+        case EventItem() if item.event != "silence" and item.tag:
+            return f"`{item.event}` has no tag", "remove it"
+        case EventItem() if item.event != "silence" and (is_glob(item.rule) or is_glob(item.symbol)):
+            return f"`{item.event}` takes no globs", "name one"
         case EventItem(event="roll") if not item.symbol.startswith("/"):
             return "`roll` of which future?", "add symbol: /ES"
     return None
@@ -186,9 +211,14 @@ def _unfit_row(item: ValuesItem | SetItem) -> tuple[str, str] | None:
     return None
 
 
-def _rules(path: Path, named: tuple[str, ...], node: Node, problems: list[Problem]) -> tuple[Rule, ...] | None:
-    """The rules of the files that are named, each with the shared files of its own directory."""
+def _rule_set(path: Path, named: tuple[str, ...], node: Node, problems: list[Problem]) -> RuleSet | None:
+    """The rules of the files that are named, each with the shared files of its own directory.
+
+    All but `_silences.yaml`: what somebody keeps quiet at present must not fail the tests.
+    """
     rules: dict[str, Rule] = {}
+    instruments: dict[str, Instrument] = {}
+    derived: dict[str, Derived] = {}
     files = [(path.parent / name).resolve() for name in named]
     for folder in dict.fromkeys(file.parent for file in files):
         texts: dict[str, str] = {}
@@ -211,7 +241,16 @@ def _rules(path: Path, named: tuple[str, ...], node: Node, problems: list[Proble
                 place = place_of(node, ("rules",))
                 problems.append(Problem(place, "rules", f"id {rule.id!r} is used in two files", "name one of them"))
             rules[rule.id] = rule
-    return None if problems else tuple(rules.values())
+        made = {one.symbol: one for one in loaded.rule_set.derived}
+        for symbol, instrument in loaded.rule_set.instruments.items():
+            if symbol in instruments and (instruments[symbol], derived.get(symbol)) != (instrument, made.get(symbol)):
+                message, hint = f"{symbol} is not the same in two directories", f"mend one {INSTRUMENTS}"
+                problems.append(Problem(place_of(node, ("rules",)), "rules", message, hint))
+        instruments.update(loaded.rule_set.instruments)
+        derived.update(made)
+    if problems:
+        return None
+    return RuleSet(tuple(rules.values()), instruments=instruments, derived=tuple(derived.values()))
 
 
 def _text(path: Path, shown: str) -> str:
