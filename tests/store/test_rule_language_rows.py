@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.store.makers import FRIDAY_US, a_decision, a_transition
 from tradeassistd.base.clock import ManualClock
 from tradeassistd.base.errors import FatalError
+from tradeassistd.engine.rule import RuleSet
 from tradeassistd.engine.transition import Kind, Operand, RuleState, State, Transition
 from tradeassistd.store import queries
 from tradeassistd.store.database import Database
@@ -93,6 +94,12 @@ OLD_STATES = (
     ("quiet", "/ES", "firing", FRIDAY_US, FRIDAY_US - 9, FRIDAY_US - 99, 0),
     ("calm", "SPY", "ok", FRIDAY_US, 0, FRIDAY_US - 9, 0),
 )
+OLD_RULES = (
+    # set, file, text, commit, event time
+    ("set1", "a.yaml", "one", "c1", FRIDAY_US - 9), ("set1", "b.yaml", "same", "c1", FRIDAY_US - 9),
+    ("set2", "a.yaml", "two", "", FRIDAY_US), ("set2", "b.yaml", "same", "", FRIDAY_US),
+    ("set2", "c.yaml", "same", "", FRIDAY_US),
+)  # fmt: skip
 OLD_TRANSITION = a_transition(FRIDAY_US, operands=(Operand("price crosses_above 5200", 5200.25, 5200.0),))
 
 
@@ -129,6 +136,8 @@ def _fill(raw: sqlite3.Connection) -> None:
         (one.alert_id, one.event_us),
     )
     raw.execute("INSERT INTO meta VALUES ('status', '{\"ticks\": 7}')")
+    raw.executemany("INSERT INTO rules VALUES (?, ?, ?, ?, ?)", OLD_RULES)
+    raw.execute("INSERT INTO meta VALUES ('accepted_rules', 'set2')")
 
 
 async def test_a_file_of_the_first_version_keeps_its_rows(tmp_path: Path) -> None:
@@ -152,6 +161,20 @@ async def test_a_file_of_the_first_version_keeps_its_rows(tmp_path: Path) -> Non
     assert state in await store.load_states()
     await store.close()
     assert len(queries.alerts(directory)) == 2
+
+
+async def test_the_rule_sets_of_a_first_version_are_there_and_the_next_goes_on_from_them(tmp_path: Path) -> None:
+    directory = await a_first_version(tmp_path)
+    store = await Store.open(directory, clock=CLOCK)
+    assert await store.load_rule_texts() == (("a.yaml", "two"), ("b.yaml", "same"), ("c.yaml", "same"))
+    assert await store.load_rule_texts("set1") == (("a.yaml", "one"), ("b.yaml", "same"))
+    assert await store.last_event_us() == FRIDAY_US
+    texts = (("a.yaml", "one"), ("b.yaml", "same"))
+    await store.save_rules(RuleSet((), "set1", texts), "", event_us=FRIDAY_US + 1)  # the set of before is back
+    await store.save_rules(RuleSet((), "set3", texts[:1]), "", event_us=FRIDAY_US + 2)
+    assert await store.load_rule_texts() == texts[:1]
+    assert await store.load_rule_texts("set1") == texts
+    await store.close()
 
 
 async def test_before_the_file_is_changed_a_copy_of_it_is_kept(tmp_path: Path) -> None:
@@ -178,7 +201,7 @@ async def test_before_the_file_is_changed_a_copy_of_it_is_kept(tmp_path: Path) -
 async def test_beside_an_older_daemon_questions_that_fit_are_answered_and_others_say_what_to_do(tmp_path: Path) -> None:
     directory = await a_first_version(tmp_path)
     assert queries.status(directory) == {"ticks": 7}
-    with pytest.raises(FatalError, match=r"main\.db has schema 1, and this needs 2.*Restart the daemon"):
+    with pytest.raises(FatalError, match=r"main\.db has schema 1, and this needs \d+.*Restart the daemon"):
         queries.alerts(directory)
     with pytest.raises(FatalError, match="schema 1"):
         queries.rule_states(directory)
@@ -200,6 +223,6 @@ async def test_who_was_told_of_a_firing_that_goes_on_is_found_again(tmp_path: Pa
         RuleState("es-levels", "/ES", 3, "f" * 16, State.OK, FRIDAY_US, was_told=True),
     ]
     assert await store.recipients([firing, *others]) == {
-        ("es-levels", "/ES", 0): ("phone", "slack"), ("es-levels", "/NQ", 0): (), ("es-levels", "/ES", 1): (),
+        ("es-levels", "/ES", 0): {"phone": 0, "slack": 0}, ("es-levels", "/NQ", 0): {}, ("es-levels", "/ES", 1): {},
     }  # fmt: skip
     await store.close()

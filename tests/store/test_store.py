@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -22,12 +23,11 @@ from tradeassistd.base.clock import ManualClock, WallClock
 from tradeassistd.base.errors import FatalError
 from tradeassistd.engine.events import ClockTurn, Gap
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.engine.transition import Kind, Operand, RuleState, State, Transition
+from tradeassistd.engine.transition import STATE_KEPT_US, Kind, Operand, RuleState, State, Transition
 from tradeassistd.market.bar import Bar
 from tradeassistd.store import queries
-from tradeassistd.store.directory import LOCK_FILE, DirectoryLock
+from tradeassistd.store.directory import LOCK_FILE, MAIN_FILE, DirectoryLock
 from tradeassistd.store.records import Alert, Decided, Delivery, DeliveryState
-from tradeassistd.store.rule_states import KEPT_US
 from tradeassistd.store.tape_reading import read_tape
 from tradeassistd.store.writer import Store
 
@@ -172,6 +172,19 @@ async def test_the_rules_accepted_last_are_the_ones_loaded(store: Store) -> None
     assert await store.load_rule_texts() == ()
 
 
+async def test_rule_sets_share_the_texts_they_have_in_common(store: Store) -> None:
+    files = {f"{number:03}.yaml": f"rules: [{number}]" for number in range(200)}
+    for edit in range(20):  # one file edited again and again, in turns with a text it had before
+        files["007.yaml"] = f"rules: [edited {edit % 10}]"
+        files[f"renamed-{edit}.yaml"] = "rules: [under many names]"
+        await store.save_rules(RuleSet((), f"hash{edit}", tuple(sorted(files.items()))), "", event_us=edit)
+        assert dict(await store.load_rule_texts()) == files
+    assert dict(await store.load_rule_texts("hash3"))["007.yaml"] == "rules: [edited 3]"
+    with sqlite3.connect(store.directory / MAIN_FILE) as raw:
+        assert raw.execute("SELECT count(*), count(DISTINCT text) FROM rule_texts").fetchone() == (210, 210)
+    raw.close()
+
+
 async def test_states_are_replaced_and_one_of_another_condition_stays_beside(store: Store) -> None:
     first, second = RuleState("r", "/ES", 0, "f"), RuleState("r", "/ES", 1, "f")
     await store.save_states([first, second])
@@ -181,9 +194,14 @@ async def test_states_are_replaced_and_one_of_another_condition_stays_beside(sto
 
 
 async def test_a_state_not_judged_for_ninety_days_is_not_taken_up_again(store: Store) -> None:
-    old, new = RuleState("old", "/ES", 0, "f", judged_us=1), RuleState("new", "/ES", 0, "f", judged_us=KEPT_US + 2)
-    await store.save_states([old, new])
-    assert await store.load_states() == (new,)
+    old = RuleState("old", "/ES", 0, "f", judged_us=1)
+    kept = RuleState("kept", "/ES", 0, "f", judged_us=2)
+    new = RuleState("new", "/ES", 0, "f", judged_us=STATE_KEPT_US + 2)
+    await store.save_states([old, kept, new])
+    assert await store.load_states() == (kept, new)
+    with sqlite3.connect(store.directory / MAIN_FILE) as raw:  # and it is gone from the file
+        assert [name for (name,) in raw.execute("SELECT rule_id FROM rule_states ORDER BY 1")] == ["kept", "new"]
+    raw.close()
     assert queries.rule_states(store.directory) == await store.load_states()
 
 
@@ -255,7 +273,6 @@ import asyncio, sys
 from pathlib import Path
 from tests.store.makers import FRIDAY_US, a_decision, a_tick
 from tradeassistd.base.clock import WallClock
-from tradeassistd.store.rule_states import KEPT_US
 from tradeassistd.store.writer import Store
 
 async def main() -> None:

@@ -1,12 +1,14 @@
-"""Bars and gaps as rows of main.db."""
+"""Bars, gaps and the spans in which a symbol was watched, as rows of main.db."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tradeassistd.engine.events import Gap
-from tradeassistd.market.bar import Bar
+from tradeassistd.market.bar import ARCHIVE_INTERVAL, Bar, Stretch
+from tradeassistd.market.session import ALWAYS
+from tradeassistd.store.journal import get_meta, put_meta
 
 _COLUMNS = "symbol, interval, session, start_us, end_us, open, high, low, close, volume, trades"
 # A bar that a rule has seen is not replaced (rules.md 4.3), so the first one stored stays.
@@ -14,6 +16,10 @@ _INSERT_BAR = f"INSERT INTO bars ({_COLUMNS}) VALUES (?{', ?' * 10}) ON CONFLICT
 _INSERT_GAP = """
     INSERT INTO gaps (symbol, from_us, to_us, reason, event_us) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (symbol, from_us) DO UPDATE SET to_us = max(to_us, excluded.to_us)"""
+_INSERT_STRETCH = """
+    INSERT INTO watched (symbol, from_us, to_us, contract) VALUES (?, ?, ?, ?)
+    ON CONFLICT (symbol, from_us) DO UPDATE SET to_us = excluded.to_us, contract = excluded.contract"""
+_WATCHED_UNTIL = "watched_until_us"
 
 
 def insert_bars(raw: sqlite3.Connection, bars: Sequence[Bar]) -> int:
@@ -41,6 +47,47 @@ def select_bars(
         (symbol, interval, session, before_us, before_us, limit),
     ).fetchall()
     return [Bar(*row) for row in reversed(rows)]
+
+
+def select_minutes(raw: sqlite3.Connection, symbol: str, from_us: int, to_us: int) -> Iterator[Bar]:
+    """The one-minute bars over all trades that lie between two instants, oldest first, one by one."""
+    rows = raw.execute(
+        f"""SELECT {_COLUMNS} FROM bars
+            WHERE symbol = ? AND interval = ? AND session = ? AND start_us >= ? AND start_us < ? AND end_us <= ?
+            ORDER BY start_us""",
+        (symbol, ARCHIVE_INTERVAL, ALWAYS, from_us, to_us, to_us),
+    )
+    return (Bar(*row) for row in rows)
+
+
+def insert_stretches(raw: sqlite3.Connection, stretches: Sequence[Stretch], until_us: int) -> None:
+    """What began or ended; those that go on are known up to `until_us`, and all bars that closed by then are stored."""
+    raw.executemany(_INSERT_STRETCH, stretches)
+    if until_us > (get_meta(raw, _WATCHED_UNTIL) or 0):
+        put_meta(raw, _WATCHED_UNTIL, until_us)
+
+
+def end_stretches(raw: sqlite3.Connection) -> None:
+    """The daemon that watched is gone: what went on ended when it last said so."""
+    raw.execute(
+        "UPDATE watched SET to_us = max(from_us, ?) WHERE to_us = 0", (get_meta(raw, _WATCHED_UNTIL) or 0,)
+    )
+
+
+def select_stretches(raw: sqlite3.Connection, symbol: str) -> list[Stretch]:
+    """The spans in which the symbol was watched, oldest first, each with its end; one that goes on ends where it is
+    known to."""
+    until_us = get_meta(raw, _WATCHED_UNTIL) or 0
+    rows = raw.execute(
+        "SELECT symbol, from_us, to_us, contract FROM watched WHERE symbol = ? ORDER BY from_us", (symbol,)
+    )
+    return [Stretch(symbol, from_us, to_us or until_us, contract) for symbol, from_us, to_us, contract in rows]
+
+
+def select_contracts(raw: sqlite3.Connection) -> dict[str, str]:
+    """By futures root the contract it stood for when it was last watched."""
+    rows = raw.execute("SELECT symbol, contract FROM watched WHERE contract != '' ORDER BY from_us")
+    return dict(rows.fetchall())
 
 
 def insert_gaps(raw: sqlite3.Connection, gaps: Sequence[Gap]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,12 @@ if TYPE_CHECKING:  # the command line reads through here, and rules bring the wh
 
 _ACCEPTED = "accepted_rules"
 _STATUS = "status"
+_TEXTS = """
+    SELECT rules.file, rule_texts.text FROM rule_sets
+    JOIN rules ON rules.set_number = rule_sets.number JOIN rule_texts ON rule_texts.number = rules.text_number
+    WHERE rule_sets.hash = ? ORDER BY rules.file
+"""
+_MEMORY = "memory."
 
 
 def put_meta(raw: sqlite3.Connection, key: str, value: str | int) -> None:
@@ -25,11 +32,33 @@ def get_meta(raw: sqlite3.Connection, key: str) -> Any:
     return row[0] if row else None
 
 
+def put_memory(raw: sqlite3.Connection, key: str, value: str) -> None:
+    """Something a part of the daemon remembers over restarts."""
+    put_meta(raw, _MEMORY + key, value)
+
+
+def get_memory(raw: sqlite3.Connection, key: str) -> str:
+    """What was put last, or empty."""
+    return str(get_meta(raw, _MEMORY + key) or "")
+
+
 def insert_rules(raw: sqlite3.Connection, rule_set: RuleSet, commit: str, event_us: int) -> None:
-    """An accepted version of the rule set, with its texts and the git commit they came from (or an empty one)."""
+    """An accepted version of the rule set, with the git commit it came from (or none); texts it shares with another are
+    there once."""
+    hashes = {file: hashlib.sha256(text.encode()).digest() for file, text in rule_set.texts}
     raw.executemany(
-        "INSERT OR REPLACE INTO rules (set_hash, file, text, git_commit, event_us) VALUES (?, ?, ?, ?, ?)",
-        [(rule_set.hash, file, text, commit, event_us) for file, text in rule_set.texts],
+        "INSERT OR IGNORE INTO rule_texts (hash, text) VALUES (?, ?)",
+        [(hashes[file], text) for file, text in rule_set.texts],
+    )
+    raw.execute(
+        """INSERT INTO rule_sets (hash, git_commit, event_us) VALUES (?, ?, ?)
+        ON CONFLICT (hash) DO UPDATE SET git_commit = excluded.git_commit, event_us = excluded.event_us""",
+        (rule_set.hash, commit, event_us),
+    )
+    raw.executemany(
+        """INSERT OR IGNORE INTO rules (set_number, file, text_number) SELECT rule_sets.number, ?, rule_texts.number
+        FROM rule_sets, rule_texts WHERE rule_sets.hash = ? AND rule_texts.hash = ?""",
+        [(file, rule_set.hash, hashes[file]) for file, _ in rule_set.texts],
     )
     put_meta(raw, _ACCEPTED, rule_set.hash)
 
@@ -37,7 +66,7 @@ def insert_rules(raw: sqlite3.Connection, rule_set: RuleSet, commit: str, event_
 def select_rule_texts(raw: sqlite3.Connection, rules_hash: str = "") -> tuple[tuple[str, str], ...]:
     """(file, text) of the set with that hash, sorted; of the one accepted last when no hash is given."""
     wanted = rules_hash or get_meta(raw, _ACCEPTED)
-    return tuple(raw.execute("SELECT file, text FROM rules WHERE set_hash = ? ORDER BY file", (wanted,)))
+    return tuple(raw.execute(_TEXTS, (wanted,)))
 
 
 def insert_audit(raw: sqlite3.Connection, event_us: int, kind: str, body: Mapping[str, Any]) -> None:
@@ -65,7 +94,7 @@ def get_status(raw: sqlite3.Connection) -> dict[str, Any]:
 
 def last_event_us(raw: sqlite3.Connection) -> int:
     """The greatest event time in main.db, 0 when there is none."""
-    columns = ("transitions.event_us", "rules.event_us", "rule_states.judged_us", "audit.event_us", "gaps.event_us")
+    columns = ("transitions.event_us", "rule_sets.event_us", "rule_states.judged_us", "audit.event_us", "gaps.event_us")
     found = 0
     for table, column in (name.split(".") for name in columns):
         (greatest,) = raw.execute(f"SELECT max({column}) FROM {table}").fetchone()

@@ -10,15 +10,19 @@ import msgspec
 
 from tradeassistd.base.errors import PermanentError
 from tradeassistd.engine.transition import Kind, Operand, RuleState, State, Transition
-from tradeassistd.store.records import OPEN_STATES, Alert, Decided, Delivery, DeliveryState
+from tradeassistd.store.records import OPEN_STATES, Alert, Decided, Delivery, DeliveryState, Why
 
 _TRANSITION_COLUMNS = (
     "event_us, rule_id, symbol, level, fingerprint, kind, state, suppressed, value, unit, price, since_us, late, "
     "operands, tell, title, message, setup"
 )
-_DELIVERY_COLUMNS = "alert_id, channel, state, attempts, created_us, settled_us, expires_us, error, maybe_repeat"
+DELIVERY_COLUMNS = (
+    "alert_id, channel, state, attempts, created_us, settled_us, expires_us, error, maybe_repeat, not_before_us, why, "
+    "instead_of, folded_into, carries, fallback"
+)
 _OPERANDS = msgspec.json.Decoder(tuple[Operand, ...])
 _SETUP = msgspec.json.Decoder(tuple[tuple[str, float | str | None], ...])
+_CHANNELS = msgspec.json.Decoder(tuple[str, ...])
 _OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
 
 # Writing the same decision twice (a caller that tries again) changes nothing.
@@ -28,7 +32,7 @@ _INSERT_TRANSITION = (
 _INSERT_ALERT = """
     INSERT INTO alerts (id, event_us, position, severity, title, text, rules_hash, description)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
-_INSERT_DELIVERY = f"INSERT INTO deliveries ({_DELIVERY_COLUMNS}) VALUES (?{', ?' * 8}) ON CONFLICT DO NOTHING"
+INSERT_DELIVERY = f"INSERT INTO deliveries ({DELIVERY_COLUMNS}) VALUES (?{', ?' * 14}) ON CONFLICT"
 # A settled delivery stays settled, whatever an old copy in somebody's memory says.
 _MARK = f"""
     UPDATE deliveries SET state = ?, attempts = ?, settled_us = ?, error = ?, maybe_repeat = ?
@@ -40,7 +44,7 @@ _ALERT_COLUMNS = [
 _ALERT_WIDTH = len(_ALERT_COLUMNS)
 _SELECT_ALERT = f"SELECT {', '.join(_ALERT_COLUMNS)}"
 _JOIN = "FROM alerts a JOIN transitions t ON t.event_us = a.event_us AND t.position = a.position"
-_RANK = "CASE a.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 WHEN 'notice' THEN 2 ELSE 3 END"
+RANK = "CASE a.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 WHEN 'notice' THEN 2 ELSE 3 END"
 
 
 class StoredAlert(msgspec.Struct, frozen=True):
@@ -60,7 +64,8 @@ def insert_decided(raw: sqlite3.Connection, decided: Decided) -> None:
             (alert.id, decided.event_us, position, alert.severity, alert.title, alert.text, alert.rules_hash,
              alert.description),
         )  # fmt: skip
-    raw.executemany(_INSERT_DELIVERY, [_delivery_row(delivery) for delivery in decided.deliveries])
+    insert = f"{INSERT_DELIVERY} DO NOTHING"
+    raw.executemany(insert, [delivery_row(delivery) for delivery in decided.deliveries])
 
 
 def update_delivery(raw: sqlite3.Connection, delivery: Delivery) -> bool:
@@ -72,16 +77,22 @@ def update_delivery(raw: sqlite3.Connection, delivery: Delivery) -> bool:
     return raw.execute(_MARK, settled).rowcount == 1
 
 
-def select_open(raw: sqlite3.Connection, channel: str | None, limit: int) -> list[tuple[Delivery, Alert]]:
-    """Deliveries not settled yet, most severe first, then oldest first; of one channel or of all."""
-    columns = ", ".join(f"d.{column}" for column in _DELIVERY_COLUMNS.split(", "))
+def select_open(
+    raw: sqlite3.Connection, channel: str | None, limit: int, due_us: int | None = None
+) -> list[tuple[Delivery, Alert]]:
+    """Deliveries not settled yet, most severe first, then oldest first; of one channel or of all.
+
+    With `due_us` only those that may be sent at that market time.
+    """
+    columns = ", ".join(f"d.{column}" for column in DELIVERY_COLUMNS.split(", "))
     rows = raw.execute(
         f"""{_SELECT_ALERT}, {columns} {_JOIN} JOIN deliveries d ON d.alert_id = a.id
             WHERE d.state IN ({_OPEN}) AND (:channel IS NULL OR d.channel = :channel)
-            ORDER BY {_RANK}, d.created_us, d.alert_id LIMIT :most""",
-        {"channel": channel, "most": limit},
+            AND (:due IS NULL OR d.not_before_us <= :due)
+            ORDER BY {RANK}, d.created_us, d.alert_id LIMIT :most""",
+        {"channel": channel, "most": limit, "due": due_us},
     )
-    return [(_delivery(row[_ALERT_WIDTH:]), _alert(row[:_ALERT_WIDTH])) for row in rows]
+    return [(delivery_of(row[_ALERT_WIDTH:]), _alert(row[:_ALERT_WIDTH])) for row in rows]
 
 
 def select_open_channels(raw: sqlite3.Connection) -> list[str]:
@@ -125,16 +136,39 @@ def _position_of(raw: sqlite3.Connection, alert_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def select_recipients(raw: sqlite3.Connection, state: RuleState) -> tuple[str, ...]:
-    """The channels that the alerts of a firing which goes on were addressed to, by name."""
+def select_alert(raw: sqlite3.Connection, alert_id: str) -> Alert:
+    """The alert with that id, which must be there."""
+    return _alert(raw.execute(f"{_SELECT_ALERT} {_JOIN} WHERE a.id = ?", (alert_id,)).fetchone())
+
+
+def select_carried(raw: sqlite3.Connection, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]:
+    """How many alerts are folded into a delivery, and the first of them: most severe, then oldest."""
+    into = {"alert": delivery.alert_id, "channel": delivery.channel, "most": limit}
+    where = "d.state = 'folded' AND d.folded_into = :alert AND d.channel = :channel"
+    (total,) = raw.execute(f"SELECT count(*) FROM deliveries d WHERE {where}", into).fetchone()
     rows = raw.execute(
-        """SELECT DISTINCT d.channel FROM transitions t
+        f"""{_SELECT_ALERT} {_JOIN} JOIN deliveries d ON d.alert_id = a.id WHERE {where}
+            ORDER BY {RANK}, d.created_us, d.alert_id LIMIT :most""",
+        into,
+    )
+    return total, [_alert(row) for row in rows]
+
+
+def select_recipients(raw: sqlite3.Connection, state: RuleState) -> dict[str, int]:
+    """The channels that the alerts of a firing which goes on were addressed to, by name, and from when on.
+
+    That is when an escalation is due, and 0 for every other delivery; one that was withdrawn unsent told nobody.
+    """
+    rows = raw.execute(
+        """SELECT d.channel, min(CASE WHEN d.why = 'escalation' THEN d.not_before_us ELSE 0 END) FROM transitions t
            JOIN alerts a ON a.event_us = t.event_us AND a.position = t.position
            JOIN deliveries d ON d.alert_id = a.id
-           WHERE t.rule_id = ? AND t.event_us >= ? AND t.symbol = ? AND t.level = ? ORDER BY d.channel""",
+           WHERE t.rule_id = ? AND t.event_us >= ? AND t.symbol = ? AND t.level = ?
+           AND NOT (d.state = 'withdrawn' AND NOT d.maybe_repeat)
+           GROUP BY d.channel ORDER BY d.channel""",
         (state.rule_id, state.since_us, state.symbol, state.level),
     )
-    return tuple(channel for (channel,) in rows)
+    return dict(rows.fetchall())
 
 
 def select_transitions(raw: sqlite3.Connection, *, since_us: int, until_us: int, rule: str) -> list[Transition]:
@@ -157,8 +191,8 @@ def count_deliveries(raw: sqlite3.Connection) -> dict[str, dict[str, int]]:
 
 
 def _deliveries_of(raw: sqlite3.Connection, alert_id: str) -> tuple[Delivery, ...]:
-    rows = raw.execute(f"SELECT {_DELIVERY_COLUMNS} FROM deliveries WHERE alert_id = ? ORDER BY channel", (alert_id,))
-    return tuple(_delivery(row) for row in rows)
+    rows = raw.execute(f"SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE alert_id = ? ORDER BY channel", (alert_id,))
+    return tuple(delivery_of(row) for row in rows)
 
 
 def _transition_row(position: int, transition: Transition) -> tuple[Any, ...]:
@@ -184,15 +218,21 @@ def _alert(row: Sequence[Any]) -> Alert:
     return Alert(alert_id, _transition(row[6:]), severity, title, text, rules_hash, description)
 
 
-def _delivery_row(delivery: Delivery) -> tuple[Any, ...]:
+def delivery_row(delivery: Delivery) -> tuple[Any, ...]:
+    """The values of DELIVERY_COLUMNS."""
     return (
         delivery.alert_id, delivery.channel, delivery.state, delivery.attempts, delivery.created_us,
-        delivery.settled_us, delivery.expires_us, delivery.error, delivery.maybe_repeat,
+        delivery.settled_us, delivery.expires_us, delivery.error, delivery.maybe_repeat, delivery.not_before_us,
+        delivery.why, delivery.instead_of, delivery.folded_into, delivery.carries,
+        msgspec.json.encode(delivery.fallback).decode(),
     )  # fmt: skip
 
 
-def _delivery(row: Sequence[Any]) -> Delivery:
-    alert_id, channel, state, attempts, created_us, settled_us, expires_us, error, maybe_repeat = row
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """A delivery from the values of DELIVERY_COLUMNS."""
+    (alert_id, channel, state, attempts, created_us, settled_us, expires_us, error, maybe_repeat, not_before_us, why,
+     instead_of, folded_into, carries, fallback) = row  # fmt: skip
     return Delivery(
-        alert_id, channel, DeliveryState(state), attempts, created_us, settled_us, expires_us, error, bool(maybe_repeat)
-    )
+        alert_id, channel, DeliveryState(state), attempts, created_us, settled_us, expires_us, error,
+        bool(maybe_repeat), not_before_us, Why(why), instead_of, folded_into, carries, _CHANNELS.decode(fallback),
+    )  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tradeassistd.engine.events import Gap
+from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.tick import Tick
@@ -16,6 +17,7 @@ from tradeassistd.store.directory import MAIN_FILE, daemon_running, tape_paths
 from tradeassistd.store.outbox import StoredAlert
 from tradeassistd.store.reading import EmptyFileError, reading
 from tradeassistd.store.rule_states import select_states
+from tradeassistd.store.silences import select_silences
 from tradeassistd.store.tape_reading import newest_ticks, read_tape
 
 TAPES_SEARCHED_MAX = 5
@@ -23,7 +25,7 @@ TAPES_SEARCHED_MAX = 5
 
 __all__ = [
     "StoredAlert", "alerts", "audit", "bars", "daemon_running", "delivery_counts", "gaps", "last_quotes", "read_tape",
-    "rule_states", "rule_texts", "status", "tape_paths", "transitions",
+    "rule_states", "rule_texts", "silences", "status", "tape_paths", "transitions",
 ]  # fmt: skip
 
 
@@ -75,10 +77,16 @@ def delivery_counts(directory: Path) -> dict[str, dict[str, int]]:
         return outbox.count_deliveries(raw)
 
 
-def rule_states(directory: Path) -> tuple[RuleState, ...]:
-    """Every stored rule state, by rule, symbol and level."""
-    with reading(directory / MAIN_FILE, "main") as raw:
+def rule_states(directory: Path, *, untouched: bool = False) -> tuple[RuleState, ...]:
+    """Every stored rule state, by rule, symbol and level; `untouched` as for `reading`."""
+    with reading(directory / MAIN_FILE, "main", untouched=untouched) as raw:
         return select_states(raw)
+
+
+def silences(directory: Path, now_us: int) -> tuple[Silence, ...]:
+    """What somebody said to the daemon that is not over at `now_us` (market time), oldest first."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        return select_silences(raw, now_us)
 
 
 def rule_texts(directory: Path, rules_hash: str = "") -> tuple[tuple[str, str], ...]:

@@ -13,6 +13,7 @@ from tradeassistd.store.faults import refuse_newer, translated
 from tradeassistd.store.migrations import SQL, migration_files
 
 BUSY_TIMEOUT_S = 5.0
+_NO_LOCKS = "&vfs=unix-none"
 
 
 class EmptyFileError(TransientError):
@@ -20,9 +21,11 @@ class EmptyFileError(TransientError):
 
 
 @contextmanager
-def reading(path: Path, kind: str) -> Iterator[sqlite3.Connection]:
+def reading(path: Path, kind: str, *, untouched: bool = False) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write. `kind` is main or tape: whose schemas the file may have.
 
+    `untouched`: not even the helper files that SQLite makes beside a database are made. Only for a question that is
+    answered at once: while no daemon runs it is asked without a lock.
     An older file is read as far as the question needs nothing that it lacks. Raises FatalError when the file is
     absent, damaged, of a newer schema or lacks something, TransientError when it is locked, EmptyFileError (one of
     those) when it holds nothing yet.
@@ -32,10 +35,13 @@ def reading(path: Path, kind: str) -> Iterator[sqlite3.Connection]:
     raw: sqlite3.Connection | None = None
     version = newest = len(migration_files(SQL / kind))
     try:
+        way = _without_a_trace(path) if untouched else ""
         raw = sqlite3.connect(
-            f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
+            f"file:{quote(str(path))}?mode=ro{way}", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
         )
         raw.execute("PRAGMA query_only = ON")
+        if way == _NO_LOCKS:
+            raw.execute("PRAGMA locking_mode = EXCLUSIVE")  # the index of the log in memory, not in a file
         version = refuse_newer(raw, path, newest)
         if version == 0:
             raise EmptyFileError(f"{path.name} is still empty", hint="Try again once the daemon is up")
@@ -50,3 +56,15 @@ def reading(path: Path, kind: str) -> Iterator[sqlite3.Connection]:
     finally:
         if raw is not None:
             raw.close()
+
+
+def _without_a_trace(path: Path) -> str:
+    """How to open a database so that nothing appears beside it.
+
+    A running daemon, or one that was killed, has left `-wal` and `-shm`, and both are used as they are. A log alone (a
+    copy) is read without its index file; without a log everything is in the file itself (sqlite.org/wal.html, section
+    "Read-Only Databases").
+    """
+    if Path(f"{path}-shm").exists():
+        return ""
+    return _NO_LOCKS if Path(f"{path}-wal").exists() else "&immutable=1"

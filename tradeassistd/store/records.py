@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from tradeassistd.engine.silences import Silence, SilenceEnd
 from tradeassistd.engine.transition import Transition
 
 
@@ -20,6 +21,21 @@ class DeliveryState(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     FOLDED = "folded"
+    """Another delivery of the channel carries it in its own message (`folded_into`)."""
+    WITHDRAWN = "withdrawn"
+    """An escalation that nobody needs any more: acknowledged, or over (`error` says which)."""
+
+
+class Why(StrEnum):
+    """What sets a delivery apart from one that goes at once to a channel of its route."""
+
+    DIRECT = ""
+    QUIET = "quiet"
+    """Held until quiet hours end; those that are due together go as one message."""
+    ESCALATION = "escalation"
+    """Goes when the alert is neither acknowledged nor over by then."""
+    FALLBACK = "fallback"
+    """Stands in for the channel `instead_of`, which failed or was too late."""
 
 
 OPEN_STATES = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
@@ -53,11 +69,22 @@ class Delivery(msgspec.Struct):
     settled_us: int = 0
     """Market time at which it was sent, failed or expired; 0 before."""
     expires_us: int = 0
-    """Market time after which it is noise and is not sent any more."""
+    """Market time after which it is noise and is not sent any more; counts from when it may be sent."""
     error: str = ""
-    """What the last attempt ran into, without secrets."""
+    """What the last attempt ran into, without secrets; why it was withdrawn."""
     maybe_repeat: bool = False
     """An earlier attempt may have arrived (the daemon died while sending)."""
+    not_before_us: int = 0
+    """Market time before which it is not sent; 0: at once."""
+    why: Why = Why.DIRECT
+    instead_of: str = ""
+    """Of a fallback: the channel that failed."""
+    folded_into: str = ""
+    """Of a folded one: the alert whose delivery to the same channel carries it."""
+    carries: int = 0
+    """How many others are folded into it."""
+    fallback: tuple[str, ...] = ()
+    """Channels that are told when it fails or expires."""
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -67,3 +94,10 @@ class Decided(msgspec.Struct, frozen=True):
     transitions: tuple[Transition, ...]
     alerts: tuple[Alert, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+    acked: tuple[tuple[str, str], ...] = ()
+    """(rule, symbol) that somebody acknowledged, an empty symbol for all: their escalations are withdrawn, as are
+    those of the firings that end in `transitions`."""
+    silences: tuple[Silence | SilenceEnd, ...] = ()
+    """What somebody said to the daemon at it."""
+    memory: tuple[tuple[str, str], ...] = ()
+    """(key, value) that a part of the daemon remembers over restarts together with what it said."""

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.transition import RuleState, State
+from tradeassistd.engine.transition import STATE_KEPT_US, RuleState, State
 
 _COLUMNS = (
     "rule_id", "symbol", "level", "fingerprint", "state", "judged_us", "since_us", "told_us", "untold", "sides",
@@ -21,8 +20,6 @@ _More = msgspec.defstruct("_More", [(field.name, field.type, field.default) for 
 _MORE_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_More)
 _NAMES = ", ".join((*_COLUMNS, "more"))
 _SELECT = f"SELECT {_NAMES} FROM rule_states WHERE judged_us >= ? ORDER BY rule_id, symbol, level, fingerprint"
-KEPT_US = 90 * 86_400 * US_PER_S
-"""The state of a rule that is gone waits this long for it to come back (rules.md 6.6)."""
 _UPSERT = f"INSERT OR REPLACE INTO rule_states ({_NAMES}) VALUES (?{', ?' * len(_COLUMNS)})"
 
 
@@ -34,7 +31,13 @@ def upsert_states(raw: sqlite3.Connection, states: Sequence[RuleState]) -> None:
 def select_states(raw: sqlite3.Connection) -> tuple[RuleState, ...]:
     """The stored states that are not too old to be taken up, by rule, symbol and level."""
     newest_us = raw.execute("SELECT ifnull(max(judged_us), 0) FROM rule_states").fetchone()[0]
-    return tuple(_state(row) for row in raw.execute(_SELECT, (newest_us - KEPT_US,)))
+    return tuple(_state(row) for row in raw.execute(_SELECT, (newest_us - STATE_KEPT_US,)))
+
+
+def delete_old_states(raw: sqlite3.Connection) -> int:
+    """Forget the states that `select_states` leaves out; gives how many there were."""
+    newest_us = raw.execute("SELECT ifnull(max(judged_us), 0) FROM rule_states").fetchone()[0]
+    return raw.execute("DELETE FROM rule_states WHERE judged_us < ?", (newest_us - STATE_KEPT_US,)).rowcount
 
 
 def _row(state: RuleState) -> tuple[Any, ...]:

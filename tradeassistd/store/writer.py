@@ -14,12 +14,14 @@ from tradeassistd.base.errors import FatalError, TransientError
 from tradeassistd.base.turns import Turns
 from tradeassistd.engine.events import Event, Gap
 from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import RuleState, State
-from tradeassistd.market.bar import Bar
-from tradeassistd.store import bars, journal, outbox, rule_states
+from tradeassistd.market.bar import Bar, Stretch
+from tradeassistd.store import bars, journal, outbox, rule_states, settling, silences
 from tradeassistd.store.database import Database
 from tradeassistd.store.directory import MAIN_FILE, DirectoryLock, lock_holder, make_directory, tape_paths
 from tradeassistd.store.records import Alert, Decided, Delivery
+from tradeassistd.store.settling import Due
 from tradeassistd.store.tape_reading import newest_event_us
 from tradeassistd.store.tape_writer import TAPE_BUFFERED_MAX, TapeWriter
 
@@ -92,15 +94,22 @@ class Store:
 
         def write(raw: sqlite3.Connection) -> None:
             outbox.insert_decided(raw, decided)
+            settling.withdraw(raw, decided)
             rule_states.upsert_states(raw, states)
+            silences.write_silences(raw, decided.silences)
+            for key, value in decided.memory:
+                journal.put_memory(raw, key, value)
 
         await self._main.transaction(write)
 
     async def open_deliveries(
-        self, channel: str | None = None, limit: int = OPEN_DELIVERIES_MAX
+        self, channel: str | None = None, limit: int = OPEN_DELIVERIES_MAX, due_us: int | None = None
     ) -> list[tuple[Delivery, Alert]]:
-        """Deliveries not settled yet, most severe and then oldest first; of one channel or of all."""
-        return await self._main.read(lambda raw: outbox.select_open(raw, channel, limit))
+        """Deliveries not settled yet, most severe and then oldest first; of one channel or of all.
+
+        With `due_us` only those that may be sent at that market time.
+        """
+        return await self._main.read(lambda raw: outbox.select_open(raw, channel, limit, due_us))
 
     async def open_channels(self) -> list[str]:
         """Names of the channels that have deliveries not settled yet."""
@@ -110,22 +119,66 @@ class Store:
         """Make the delivery's new state durable; False when it was settled before, and then nothing changes."""
         return await self._main.transaction(lambda raw: outbox.update_delivery(raw, delivery))
 
-    async def recipients(self, states: Sequence[RuleState]) -> dict[tuple[str, str, int], tuple[str, ...]]:
-        """By (rule, symbol, level): the channels told of those of `states` that fire."""
+    async def due_deliveries(self, channel: str, now_us: int, limit: int = OPEN_DELIVERIES_MAX) -> Due:
+        """What a channel may send at that market time; held deliveries that are due become one message."""
+        return await self._main.transaction(lambda raw: settling.take_due(raw, channel, now_us, limit))
+
+    async def carried(self, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]:
+        """How many alerts a delivery carries beside its own, and the first of them."""
+        return await self._main.read(lambda raw: outbox.select_carried(raw, delivery, limit))
+
+    async def give_up(
+        self, delivery: Delivery, expiry_us: Callable[[str, int], int]
+    ) -> list[tuple[Delivery, Alert]] | None:
+        """Settle a delivery as failed or expired and tell its fallback channels (see settling.give_up)."""
+        return await self._main.transaction(lambda raw: settling.give_up(raw, delivery, expiry_us))
+
+    async def escalating(self, rule_id: str, symbol: str) -> list[tuple[str, int, int]]:
+        """(symbol, level, event time) of the rule's alerts that will escalate, of one symbol or (empty) of all."""
+        return await self._main.read(lambda raw: settling.select_escalating(raw, rule_id, symbol))
+
+    async def recipients(self, states: Sequence[RuleState]) -> dict[tuple[str, str, int], dict[str, int]]:
+        """By (rule, symbol, level) of those of `states` that fire: the channels told, and from when on (0: at once)."""
         firing = [state for state in states if state.state is State.FIRING and state.was_told]
         return await self._main.read(
             lambda raw: {(one.rule_id, one.symbol, one.level): outbox.select_recipients(raw, one) for one in firing}
         )
 
     async def load_states(self) -> tuple[RuleState, ...]:
-        return await self._main.read(rule_states.select_states)
+        """The states to start with; those of rules that were gone for too long are deleted."""
+
+        def load(raw: sqlite3.Connection) -> tuple[RuleState, ...]:
+            rule_states.delete_old_states(raw)
+            return rule_states.select_states(raw)
+
+        return await self._main.transaction(load)
+
+    async def load_silences(self, now_us: int) -> tuple[Silence, ...]:
+        """The silences that somebody said and that are not over at that event time."""
+        return await self._main.read(lambda raw: silences.select_silences(raw, now_us))
+
+    async def last_silence(self) -> int:
+        """The greatest number that any silence has had, 0 before the first."""
+        return await self._main.read(silences.last_number)
 
     async def save_states(self, states: Sequence[RuleState]) -> None:
         await self._write(rule_states.upsert_states, states)
 
-    async def save_bars(self, closed: Sequence[Bar]) -> int:
-        """Store closed bars; one stored before stays as it is. Returns how many were new."""
-        return await self._write(bars.insert_bars, closed)
+    async def save_bars(self, closed: Sequence[Bar], stretches: Sequence[Stretch] = (), until_us: int = 0) -> int:
+        """Store closed bars, and since when symbols are watched; one stored before stays as it is.
+
+        `until_us`: every bar that closed by then is among those stored. Returns how many bars were new.
+        """
+
+        def write(raw: sqlite3.Connection) -> int:
+            bars.insert_stretches(raw, stretches, until_us)
+            return bars.insert_bars(raw, closed)
+
+        return await self._main.transaction(write)
+
+    async def end_stretches(self) -> None:
+        """To be called by a daemon that begins, before it reads bars: nobody has watched since the last one ended."""
+        await self._main.transaction(bars.end_stretches)
 
     async def load_bars(self, symbol: str, interval: str, session: str, *, before_us: int, limit: int) -> list[Bar]:
         """The last bars that had closed by `before_us`, oldest first."""
@@ -135,6 +188,10 @@ class Store:
 
     async def save_gaps(self, gaps: Sequence[Gap]) -> None:
         await self._write(bars.insert_gaps, gaps)
+
+    async def last_contracts(self) -> dict[str, str]:
+        """By futures root the contract it stood for when the store last heard of it."""
+        return await self._main.read(bars.select_contracts)
 
     async def load_gaps(self, *, since_us: int) -> list[Gap]:
         """Gaps that had not ended before that, each of one symbol or (none named) of all."""
@@ -154,6 +211,14 @@ class Store:
     async def save_status(self, status: Mapping[str, Any]) -> None:
         """What `tradeassist status` shows while the daemon is down."""
         await self._write(journal.put_status, status)
+
+    async def recall(self, key: str) -> str:
+        """What was remembered last under that key; empty when nothing was."""
+        return await self._main.read(lambda raw: journal.get_memory(raw, key))
+
+    async def remember(self, key: str, value: str) -> None:
+        """Keep it until the next value of that key."""
+        await self._main.transaction(lambda raw: journal.put_memory(raw, key, value))
 
     async def last_event_us(self) -> int:
         """The greatest event time stored anywhere, 0 for a new store; the next event time must be greater."""
