@@ -68,6 +68,8 @@ class FakeNotifications:
         self._end.exception()  # a bus that ended before us is no surprise
 
     def _answer(self, call: Message) -> Message | None:
+        if call.message_type is MessageType.METHOD_CALL and call.member == "GetServerInformation":
+            return Message.new_method_return(call, "ssss", ["fake notifier", "tests", "1", "1.2"])
         if call.message_type is not MessageType.METHOD_CALL or call.member != "Notify":
             return None
         assert call.signature == "susssasa{sv}i"

@@ -11,8 +11,9 @@ from tests.store.makers import FRIDAY_US, a_transition
 from tradeassistd.alerts.compose import decide
 from tradeassistd.alerts.message import duration_text, message_for, scaled_price_text, value_text
 from tradeassistd.alerts.recipients import Recipients
+from tradeassistd.alerts.routing import Routing
 from tradeassistd.alerts.text import setup_text
-from tradeassistd.engine.language.expression import Name, Number
+from tradeassistd.engine.language.expression import Name, Number, Other
 from tradeassistd.engine.rule import Fire, Level, Rule, RuleSet
 from tradeassistd.engine.transition import Kind, Operand, State, Transition
 from tradeassistd.market.price import price_from_text
@@ -28,7 +29,7 @@ def rules(**changes: object) -> RuleSet:
 
 
 def decided(*transitions: Transition, rule_set: RuleSet | None = None, ttl_s: float = 600) -> Decided:
-    return decide(FRIDAY_US, transitions, rule_set or rules(), ["slack", "phone"], ttl_s)
+    return decide(FRIDAY_US, transitions, rule_set or rules(), Routing(("slack", "phone"), ttl_s=ttl_s))
 
 
 def the_alert(transition: Transition, rule_set: RuleSet | None = None) -> Alert:
@@ -299,7 +300,7 @@ def an_end(**changes: object) -> Transition:
 
 
 def channels_of(recipients: Recipients, rule_set: RuleSet, *transitions: Transition) -> list[str]:
-    result = decide(FRIDAY_US, transitions, rule_set, ["slack", "phone"], 600, recipients=recipients)
+    result = decide(FRIDAY_US, transitions, rule_set, Routing(("slack", "phone")), recipients)
     return [delivery.channel for delivery in result.deliveries]
 
 
@@ -327,6 +328,30 @@ def test_a_suppressed_alert_and_an_earlier_firing_do_not_count() -> None:
 
 
 def test_after_a_restart_the_store_says_who_was_told() -> None:
-    recipients = Recipients({("es-levels", "/ES", 0): ("desk",), ("es-levels", "/ES", 2): ()})
+    recipients = Recipients({("es-levels", "/ES", 0): {"desk": 0}, ("es-levels", "/ES", 2): {}})
     assert channels_of(recipients, rules(), an_end()) == ["desk"]
     assert channels_of(recipients, rules(), an_end(level=2)) == ["slack", "phone"]
+
+
+# --- delayed data ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("delayed", "named"),
+    [((), ""), (("SPY",), ""), (("/ES",), "/ES"), (("$VIX", "SPY"), "$VIX"), (("/ES", "$VIX"), "$VIX /ES")],
+)
+def test_an_alert_on_delayed_data_says_so_of_the_symbols_that_the_rule_reads(
+    delayed: tuple[str, ...], named: str
+) -> None:
+    rule_set = rules(when=Other("$VIX", Name("price")))
+    (alert,) = decide(
+        FRIDAY_US, [a_transition(FRIDAY_US)], rule_set, Routing(("slack",)), delayed=frozenset(delayed)
+    ).alerts
+    told = [line for line in alert.text.splitlines() if line.startswith("Delayed data")]
+    assert told == ([f"Delayed data: what Schwab sends of {named} is not of this moment."] if named else [])
+
+
+def test_an_alert_whose_rule_is_gone_knows_its_own_symbol() -> None:
+    gone = a_transition(FRIDAY_US, rule_id="gone")
+    (alert,) = decide(FRIDAY_US, [gone], rules(), Routing(("slack",)), delayed=("/ES", "$VIX")).alerts
+    assert "Delayed data: what Schwab sends of /ES is not" in alert.text

@@ -15,6 +15,7 @@ from tests.alerts.session_bus import FakeNotifications, Popup, session_bus
 from tests.apt import START_WITHIN_S, first_line, needs, running
 from tests.store.waiting import until
 from tradeassistd.alerts.channels import Channel, UnsureError, open_channel
+from tradeassistd.alerts.channels.channel import LocalChannel
 from tradeassistd.alerts.channels.desktop import ANSWER_LIMIT_S
 from tradeassistd.alerts.message import Message
 from tradeassistd.base.clock import WallClock
@@ -199,3 +200,15 @@ async def _output(*command: str) -> str:
         output = await process.stdout.read()
         await process.wait()
     return output.decode().strip()
+
+
+async def test_who_would_show_it_is_asked_without_a_popup(daemon: FakeNotifications, desk: Channel) -> None:
+    assert isinstance(desk, LocalChannel)
+    assert await desk.ready() == "fake notifier"
+    assert daemon.popups == []
+
+
+async def test_nobody_would_show_it(bus: str, desk: Channel) -> None:
+    assert isinstance(desk, LocalChannel)
+    with pytest.raises(TransientError, match="no notification daemon runs"):
+        await desk.ready()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -25,6 +25,7 @@ from tradeassistd.base.clock import Clock, ManualClock
 from tradeassistd.base.errors import FatalError, PermanentError, TransientError
 from tradeassistd.store import queries
 from tradeassistd.store.records import Alert, Decided, Delivery, DeliveryState
+from tradeassistd.store.settling import Due
 from tradeassistd.store.writer import Store
 
 DOWN = "fake channel is down"
@@ -49,9 +50,19 @@ class BreakableOutbox:
         self._count()
         return await self._store.open_channels()
 
-    async def open_deliveries(self, channel: str | None = None, limit: int = 1) -> list[tuple[Delivery, Alert]]:
+    async def due_deliveries(self, channel: str, now_us: int, limit: int = 1) -> Due:
         self._count()
-        return await self._store.open_deliveries(channel, limit)
+        return await self._store.due_deliveries(channel, now_us, limit)
+
+    async def carried(self, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]:
+        self._count()
+        return await self._store.carried(delivery, limit)
+
+    async def give_up(
+        self, delivery: Delivery, expiry_us: Callable[[str, int], int]
+    ) -> list[tuple[Delivery, Alert]] | None:
+        self._count()
+        return await self._store.give_up(delivery, expiry_us)
 
     async def mark(self, delivery: Delivery) -> bool:
         self._count()

@@ -24,6 +24,7 @@ from tradeassistd.alerts.message import Message
 from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.store import queries
 from tradeassistd.store.records import OPEN_STATES, Alert, Decided, Delivery, DeliveryState
+from tradeassistd.store.settling import Due
 from tradeassistd.store.writer import Store
 
 CHANNELS = ("slack", "phone")
@@ -113,11 +114,25 @@ class CrashingOutbox:
         self._fuse.burn()
         return await self._store.open_channels()
 
-    async def open_deliveries(self, channel: str | None = None, limit: int = 1) -> list[tuple[Delivery, Alert]]:
+    async def due_deliveries(self, channel: str, now_us: int, limit: int = 1) -> Due:
         self._fuse.burn()
-        found = await self._store.open_deliveries(channel, limit)
+        due = await self._store.due_deliveries(channel, now_us, limit)
         self._fuse.burn()
-        return found
+        return due
+
+    async def carried(self, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]:
+        self._fuse.burn()
+        return await self._store.carried(delivery, limit)
+
+    async def give_up(
+        self, delivery: Delivery, expiry_us: Callable[[str, int], int]
+    ) -> list[tuple[Delivery, Alert]] | None:
+        self._fuse.burn()
+        made = await self._store.give_up(delivery, expiry_us)
+        if made is not None:
+            self._world.settled[delivery.alert_id, delivery.channel] = delivery.state
+        self._fuse.burn()
+        return made
 
     async def mark(self, delivery: Delivery) -> bool:
         self._fuse.burn()

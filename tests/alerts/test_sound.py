@@ -15,7 +15,8 @@ import pytest
 from tests.alerts.hearing import RATE_HZ, WINDOW, dominant_hz, rms, sounds
 from tests.apt import START_WITHIN_S, needs, running
 from tests.store.waiting import until
-from tradeassistd.alerts.channels import default_ttl_s, open_channel
+from tradeassistd.alerts.channels import default_ttl_s, open_channel, sound
+from tradeassistd.alerts.channels.channel import LocalChannel
 from tradeassistd.alerts.channels.sound import PATIENCE_S, SoundChannel
 from tradeassistd.alerts.channels.tones import BEEPS, PAUSE_S, tone
 from tradeassistd.alerts.message import Message
@@ -299,3 +300,33 @@ async def _more(recorded: bytearray, seconds: float) -> None:
 async def _record(stream: asyncio.StreamReader, into: bytearray) -> None:
     while chunk := await stream.read(1 << 16):
         into += chunk
+
+
+async def test_what_would_play_is_said_without_a_sound(
+    tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("paplay", "exit 1")
+    monkeypatch.setenv("PULSE_SERVER", "unix:/nowhere")
+    assert isinstance(channel(), LocalChannel)
+    assert await channel().ready() == "paplay"
+    monkeypatch.delenv("PULSE_SERVER")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "pipewire-0").touch()
+    assert await channel().ready() == "paplay"
+    assert not (tmp_path / "called").exists()
+
+
+async def test_nothing_would_play_without_a_player_or_a_place_to_play(
+    tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIPEWIRE_REMOTE", raising=False)
+    with pytest.raises(PermanentError, match="no sound player"):
+        await channel().ready()
+    install("aplay", "exit 0")
+    monkeypatch.setattr(sound, "SOUND_CARDS", tmp_path / "snd")
+    with pytest.raises(TransientError, match="neither a sound server"):
+        await channel().ready()
+    (tmp_path / "snd").mkdir()
+    (tmp_path / "snd" / "pcmC0D0p").touch()
+    assert await channel().ready() == "aplay"
+    assert await channel("sound://?command=aplay -q").ready() == "aplay"  # whoever names a player knows what it does

@@ -9,11 +9,13 @@ from typing import Any
 
 from tradeassistd.alerts.channels.channel import Channel
 from tradeassistd.alerts.message import Message
-from tradeassistd.alerts.worker import ChannelWorker, Outbox
+from tradeassistd.alerts.routing import Routing
+from tradeassistd.alerts.worker import ChannelWorker, FellBack, Outbox
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.base.turns import Turns
-from tradeassistd.store.records import Decided
+from tradeassistd.engine.transition import Kind
+from tradeassistd.store.records import Alert, Decided, Delivery
 
 STORE_PAUSE_S = 1.0
 
@@ -37,13 +39,24 @@ class Dispatcher:
     """Every stored delivery that is not settled gets sent at least once, or expires, or fails for good."""
 
     def __init__(
-        self, store: Outbox, channels: Sequence[Channel], *, clock: Clock, random: Random, turns: Turns | None = None
+        self,
+        store: Outbox,
+        channels: Sequence[Channel],
+        *,
+        clock: Clock,
+        random: Random,
+        turns: Turns | None = None,
+        routing: Routing | None = None,
+        fell_back: FellBack | None = None,
     ) -> None:
-        """`turns` is where each channel's worker says that it turns."""
+        """`turns` is where each channel's worker says that it turns; `routing` knows how long fallback deliveries live,
+        and `fell_back` hears of those that were made."""
         self._store = store
         self._clock = clock
         self._random = random
         self._turns = turns
+        self._routing = routing
+        self._tell_fallback = fell_back
         self._group: asyncio.TaskGroup | None = None
         self._workers: dict[str, ChannelWorker] = {}
         for channel in channels:
@@ -53,7 +66,14 @@ class Dispatcher:
         """Send what was just committed; call it after `commit` has returned. Never waits."""
         alerts = {alert.id: alert for alert in decided.alerts}
         for delivery in decided.deliveries:
-            self._worker(delivery.channel).add(delivery, alerts[delivery.alert_id])
+            worker = self._worker(delivery.channel)
+            if delivery.not_before_us:
+                worker.look()
+            else:
+                worker.add(delivery, alerts[delivery.alert_id])
+        if any(worker.holds for worker in self._workers.values()) and _may_withdraw(decided):
+            for worker in self._workers.values():
+                worker.look()
 
     async def run(self) -> None:
         """Take up what the last run left, then send whatever comes, until cancelled. Raises FatalError."""
@@ -90,11 +110,21 @@ class Dispatcher:
             except TransientError:
                 await self._clock.pause(STORE_PAUSE_S)
 
+    def _fell_back(self, made: Sequence[tuple[Delivery, Alert]]) -> None:
+        """A channel gave up: the ones that stand in for it have something to send."""
+        for name in {delivery.channel for delivery, _ in made}:
+            self._worker(name).look()
+        if self._tell_fallback is not None:
+            self._tell_fallback(made)
+
     def _worker(self, name: str) -> ChannelWorker:
         return self._workers.get(name) or self._employ(MissingChannel(name))
 
     def _employ(self, channel: Channel) -> ChannelWorker:
-        worker = ChannelWorker(channel, self._store, self._clock, self._random, self._turns)
+        worker = ChannelWorker(
+            channel, self._store, self._clock, self._random, self._turns,
+            routing=self._routing, fell_back=self._fell_back,
+        )  # fmt: skip
         self._workers[channel.name] = worker
         if self._group is not None:
             self._start(worker)
@@ -103,3 +133,8 @@ class Dispatcher:
     def _start(self, worker: ChannelWorker) -> None:
         assert self._group is not None
         self._group.create_task(worker.run(), name=f"channel.{worker.channel.name}")
+
+
+def _may_withdraw(decided: Decided) -> bool:
+    """Whether storing it may have taken back escalations."""
+    return bool(decided.acked) or any(one.kind in (Kind.CLEARED, Kind.CLOSED) for one in decided.transitions)

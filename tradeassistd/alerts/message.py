@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,10 +13,12 @@ from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.transition import Operand
 from tradeassistd.market.price import price_text
 from tradeassistd.market.session import NEW_YORK
-from tradeassistd.store.records import Alert, Delivery
+from tradeassistd.store.records import Alert, Delivery, Why
 
 DELAY_TOLD_S = 60
 """From this delay on a message says how late it is."""
+CARRIED_SHOWN_MAX = 30
+"""Lines of a message that carries several alerts; the others are counted."""
 UNKNOWN = "n/a"
 
 _WORDS = {
@@ -40,16 +44,54 @@ class Message(msgspec.Struct, frozen=True):
     """The alert's id: the same for every repeat, so that a reader can tell a repeat from a second alert."""
 
 
-def message_for(alert: Alert, delivery: Delivery, now_us: int) -> Message:
-    """The message of one attempt; it says when it is late and when it may be a repeat."""
-    lines = [alert.text]
-    delay_s = (now_us - delivery.created_us) // US_PER_S
-    if delay_s >= DELAY_TOLD_S:
-        lines.append(f"Sent {duration_text(delay_s)} after it happened.")
-    if delivery.maybe_repeat:
-        lines.append("May be a repeat: an earlier attempt may have arrived.")
+def message_for(
+    alert: Alert, delivery: Delivery, now_us: int, carried: Sequence[Alert] = (), carried_count: int = 0
+) -> Message:
+    """The message of one attempt; it says when it is late, may be a repeat, escalates or stands in for another channel.
+
+    `carried`: alerts that were folded into it, the first of `carried_count`; each gets a line.
+    """
+    if carried_count:
+        what = "while it was quiet" if delivery.why is Why.QUIET else f"that {delivery.instead_of} did not get"
+        title = f"{1 + carried_count} alerts {what}"
+        lines = _digest_lines([alert, *carried], 1 + carried_count)
+    else:
+        title = f"{alert.title} (escalated)" if delivery.why is Why.ESCALATION else alert.title
+        lines = [alert.text]
+    lines += _remarks(alert, delivery, now_us)
     lines.append(f"id {alert.id}")
-    return Message(alert.title, "\n".join(lines), alert.severity, alert.id)
+    return Message(title, "\n".join(lines), alert.severity, alert.id)
+
+
+def _digest_lines(alerts: Sequence[Alert], count: int) -> list[str]:
+    lines = [
+        f"{day_and_time(one.transition.event_us)}, {one.severity}: {one.title}" for one in alerts[:CARRIED_SHOWN_MAX]
+    ]
+    if count > len(lines):
+        lines.append(f"and {count - len(lines)} more: tradeassist alerts --limit {count}")
+    return lines
+
+
+def _remarks(alert: Alert, delivery: Delivery, now_us: int) -> Iterator[str]:
+    """What a reader must know of this delivery, beside what the alert says."""
+    match delivery.why:
+        case Why.ESCALATION:
+            transition = alert.transition
+            begin_us = transition.since_us or transition.event_us
+            lasted = duration_text((now_us - begin_us) // US_PER_S)
+            command = shlex.join(("tradeassist", "ack", transition.rule_id, transition.symbol))
+            yield f"Escalated: since {time_of_day(begin_us)}, for {lasted}, nobody has acknowledged it: {command}"
+        case Why.FALLBACK:
+            yield f"Sent here because it could not be delivered to {delivery.instead_of}."
+        case Why.QUIET:
+            yield f"Held for quiet hours until {time_of_day(delivery.not_before_us)}."
+    waited = delivery.why in (Why.QUIET, Why.ESCALATION)
+    delay_s = (now_us - (delivery.not_before_us if waited else delivery.created_us)) // US_PER_S
+    if delay_s >= DELAY_TOLD_S:
+        after = "it was due" if waited else "it happened"
+        yield f"Sent {duration_text(delay_s)} after {after}."
+    if delivery.maybe_repeat:
+        yield "May be a repeat: an earlier attempt may have arrived."
 
 
 def value_text(value: float | None, unit: str) -> str:

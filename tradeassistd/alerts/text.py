@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tradeassistd.alerts.message import (
     UNKNOWN,
@@ -16,7 +16,7 @@ from tradeassistd.alerts.message import (
     value_text,
 )
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.rule import Rule
+from tradeassistd.engine.rule import Rule, symbols_of
 from tradeassistd.engine.transition import Kind, State, Transition
 
 DEFAULT_SEVERITY = "warning"
@@ -45,22 +45,31 @@ def remark_of(transition: Transition) -> str:
     return _TITLE_REMARKS.get(transition.kind) or ("late" if transition.late else "")
 
 
-def text_of(transition: Transition, rule: Rule | None) -> str:
+def text_of(transition: Transition, rule: Rule | None, delayed: Collection[str] = ()) -> str:
     """All lines: what happened, what a reader must know about when, what to trade, how bad, and what the rule is for.
 
-    The rule's own message stands in the place of its comparisons; the rest stays. An end says so first.
+    The rule's own message stands in the place of its comparisons; the rest stays. An end says so first. Of `delayed`,
+    the symbols whose data Schwab says is delayed, those that the rule reads are named.
     """
     lines = [*said_of(transition), *_when(transition, rule)]
     if transition.kind is Kind.CLEARED:
         lines = [*_when(transition, rule), *said_of(transition)]
     elif transition.setup:
         lines.append(setup_text(transition.setup))
+    if late := sorted(_read_by(transition, rule) & set(delayed)):
+        lines.append(f"Delayed data: what Schwab sends of {' '.join(late)} is not of this moment.")
     severity = severity_of(transition, rule)
     level = f", {level_text(transition.level, rule)}," if transition.level else ""
     lines.append(f"{severity}{level} at {day_and_time(transition.event_us)}")
     if rule is not None and rule.description:
         lines.append(rule.description)
     return "\n".join(lines)
+
+
+def _read_by(transition: Transition, rule: Rule | None) -> set[str]:
+    """The symbols that the alert depends on."""
+    trees = [level.when for level in rule.levels] if rule is not None else []
+    return {transition.symbol}.union(*map(symbols_of, trees))
 
 
 def said_of(transition: Transition) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,12 +16,15 @@ import structlog
 
 from tradeassistd.alerts.backoff import backoff_s
 from tradeassistd.alerts.channels.channel import Channel, UnsureError
-from tradeassistd.alerts.message import message_for
+from tradeassistd.alerts.message import CARRIED_SHOWN_MAX, message_for
+from tradeassistd.alerts.routing import Routing
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import PermanentError, TransientError
+from tradeassistd.base.instant import iso
 from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turn, Turns
 from tradeassistd.engine.rule import SEVERITIES
-from tradeassistd.store.records import Alert, Delivery, DeliveryState
+from tradeassistd.store.records import Alert, Delivery, DeliveryState, Why
+from tradeassistd.store.settling import Due
 
 WAITING_MAX = 1_000
 """Deliveries of one channel held in memory; the others wait in the store."""
@@ -34,6 +37,7 @@ LATENCIES_KEPT = 1_000
 LEAST_REST_S = 0.001
 """A clock that counts microseconds may stand just before the instant waited for."""
 T = TypeVar("T")
+FellBack = Callable[[Sequence[tuple[Delivery, Alert]]], None]
 
 _log = structlog.get_logger(__name__)
 
@@ -43,11 +47,15 @@ class Outbox(Protocol):
 
     async def open_channels(self) -> list[str]: ...
 
-    async def open_deliveries(
-        self, channel: str | None = None, limit: int = WAITING_MAX
-    ) -> list[tuple[Delivery, Alert]]: ...
+    async def due_deliveries(self, channel: str, now_us: int, limit: int = WAITING_MAX) -> Due: ...
 
     async def mark(self, delivery: Delivery) -> bool: ...
+
+    async def carried(self, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]: ...
+
+    async def give_up(
+        self, delivery: Delivery, expiry_us: Callable[[str, int], int]
+    ) -> list[tuple[Delivery, Alert]] | None: ...
 
 
 @dataclass(slots=True)
@@ -70,12 +78,28 @@ class Waiting:
 
 
 class ChannelWorker:
-    """Sends what one channel is due. Marks are durable before and after each attempt."""
+    """Sends what one channel is due. Marks are durable before and after each attempt.
+
+    What may only be sent later stays in the store, where it may still be withdrawn or folded, until it is due.
+    """
 
     def __init__(
-        self, channel: Channel, store: Outbox, clock: Clock, random: Random, turns: Turns | None = None
+        self,
+        channel: Channel,
+        store: Outbox,
+        clock: Clock,
+        random: Random,
+        turns: Turns | None = None,
+        *,
+        routing: Routing | None = None,
+        fell_back: FellBack | None = None,
     ) -> None:
+        """`routing` knows how long a fallback delivery lives; `fell_back` hears of those that were made."""
         self.channel = channel
+        self._expiry_us = (routing or Routing()).expiry_us
+        self._fell_back = fell_back
+        self._held = 0
+        self._next_us = 0
         self._store = store
         self._clock = clock
         self._random = random
@@ -87,7 +111,7 @@ class ChannelWorker:
         self._failures = 0
         self._blocked_until_s = 0.0
         self._last_error = ""
-        self._counts = dict.fromkeys(("sent", "retrying", "failed", "expired"), 0)
+        self._counts = dict.fromkeys(("sent", "folded", "retrying", "failed", "expired", "fell_back"), 0)
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._turns = turns or Turns(clock)
         self._turn = Turn(f"channel.{channel.name}", clock)
@@ -105,12 +129,25 @@ class ChannelWorker:
         self.at_rest.clear()
         self._new.set()
 
+    @property
+    def holds(self) -> bool:
+        """Whether something of it may only be sent later."""
+        return self._held > 0
+
+    def look(self) -> None:
+        """Something of this channel changed in the store: a held delivery is there, or is so no more."""
+        self._more_in_store = True
+        self.at_rest.clear()
+        self._new.set()
+
     async def run(self) -> None:
         """Work until cancelled. Raises FatalError when the store cannot go on."""
         self._turn = self._turns.join(self._turn.name)
         while True:
             self._turn()
             self._new.clear()
+            if 0 < self._next_us <= self._clock.now_us():
+                self._more_in_store, self._next_us = True, 0
             if self._more_in_store and len(self._waiting) <= WAITING_MAX // 2:
                 await self._load()
             item = self._next()
@@ -126,6 +163,8 @@ class ChannelWorker:
         return {
             **self._counts,
             "waiting": len(self._waiting),
+            "held": self._held,
+            "next_held": iso(self._next_us) if self._next_us else None,
             "failures_in_a_row": self._failures,
             "blocked_s": round(max(0.0, self._blocked_until_s - self._clock.elapsed_s()), 1),
             "last_error": self._last_error,
@@ -135,12 +174,18 @@ class ChannelWorker:
 
     async def _load(self) -> None:
         """Take up what the store has and memory does not; nothing of this channel is being sent meanwhile."""
-        found = await self._insist(lambda: self._store.open_deliveries(self.channel.name, WAITING_MAX))
-        self._more_in_store = len(found) >= WAITING_MAX
-        for delivery, alert in found:
+        self._more_in_store = False  # `look` may be called while the store answers: then once more
+        due = await self._insist(
+            lambda: self._store.due_deliveries(self.channel.name, self._clock.now_us(), WAITING_MAX)
+        )
+        self._more_in_store = self._more_in_store or len(due.deliveries) >= WAITING_MAX
+        self._held, self._next_us = due.held, due.next_us
+        self._counts["folded"] += due.folded
+        for delivery, alert in due.deliveries:
             if delivery.state is DeliveryState.SENDING:
                 delivery.maybe_repeat = True  # handed over once, and the daemon died before it knew the outcome
-            self._waiting.setdefault(delivery.alert_id, Waiting(delivery, alert))
+            item = self._waiting.setdefault(delivery.alert_id, Waiting(delivery, alert))
+            item.delivery = delivery  # it may have been told to carry others, or to stand in, since
 
     def _next(self) -> Waiting | None:
         """The delivery to try now, taken out of the waiting ones."""
@@ -154,17 +199,16 @@ class ChannelWorker:
     async def _rest(self) -> None:
         """Until something new comes in, or the first of those that wait may be tried."""
         self.at_rest.set()
-        if not self._waiting:
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._new.wait())]
+        if self._next_us:
+            tasks.append(asyncio.create_task(self._clock.sleep_until(self._next_us)))
+        if self._waiting:
+            ready_s = max(self._blocked_until_s, min(item.ready_s for item in self._waiting.values()))
+            rest_s = max(ready_s - self._clock.elapsed_s(), LEAST_REST_S)
+            self._turn(rest_s)
+            tasks.append(asyncio.create_task(self._clock.pause(rest_s)))
+        else:
             self._turn(IDLE)
-            await self._new.wait()
-            return
-        ready_s = max(self._blocked_until_s, min(item.ready_s for item in self._waiting.values()))
-        rest_s = max(ready_s - self._clock.elapsed_s(), LEAST_REST_S)
-        self._turn(rest_s)
-        tasks = [
-            asyncio.create_task(self._new.wait()),
-            asyncio.create_task(self._clock.pause(rest_s)),
-        ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -191,7 +235,8 @@ class ChannelWorker:
         if self._is_noise(item):  # the store took its time
             await self._settle(item, DeliveryState.EXPIRED)
             return
-        message = message_for(item.alert, item.delivery, self._clock.now_us())
+        count, carried = await self._carried(item.delivery)
+        message = message_for(item.alert, item.delivery, self._clock.now_us(), carried, count)
         self._turn(SEND_LIMIT_S)
         try:
             async with self._clock.deadline(SEND_LIMIT_S):
@@ -208,6 +253,13 @@ class ChannelWorker:
         else:
             self._answered("")
             await self._settle(item, DeliveryState.SENT)
+
+    async def _carried(self, delivery: Delivery) -> tuple[int, list[Alert]]:
+        """What its message has to say beside its own alert. Asked once it is marked sending: then nothing folds into it
+        any more, and every later attempt says the same."""
+        if not delivery.not_before_us or delivery.why is Why.ESCALATION:
+            return 0, []
+        return await self._insist(lambda: self._store.carried(delivery, CARRIED_SHOWN_MAX))
 
     def _answered(self, error: str) -> None:
         self._failures, self._blocked_until_s, self._last_error = 0, 0.0, error
@@ -236,7 +288,22 @@ class ChannelWorker:
             self._latencies_ms.append((self._clock.elapsed_s() - item.since_s) * 1_000)
         error = error or (item.delivery.error if state is DeliveryState.EXPIRED else "")
         self._note(item, state, error=error)
-        await self._mark(item, state=state, error=error, settled_us=self._clock.now_us())
+        if state is DeliveryState.SENT:
+            await self._mark(item, state=state, error=error, settled_us=self._clock.now_us())
+        else:
+            await self._give_up(item, state, error)
+
+    async def _give_up(self, item: Waiting, state: DeliveryState, error: str) -> None:
+        """It failed or is too late: in the same transaction its fallback channels get what it had to say."""
+        lost = msgspec.structs.replace(item.delivery, state=state, error=error, settled_us=self._clock.now_us())
+        made = await self._insist(lambda: self._store.give_up(lost, self._expiry_us))
+        if not made:
+            return
+        self._counts["fell_back"] += len(made)
+        _log.warning("delivery.fell_back", channel=lost.channel, alert=lost.alert_id,
+                     to=sorted({one.channel for one, _ in made}), deliveries=len(made))  # fmt: skip
+        if self._fell_back is not None:
+            self._fell_back(made)
 
     async def _mark(self, item: Waiting, **changes: Any) -> bool:
         """Make a new state durable, however long the store takes; False when it was settled before."""

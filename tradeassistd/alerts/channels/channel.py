@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tradeassistd.alerts.message import Message
 from tradeassistd.base.errors import TransientError
@@ -28,4 +28,13 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Let go of threads and connections; waits for nothing."""
+        ...
+
+
+@runtime_checkable
+class LocalChannel(Channel, Protocol):
+    """A channel of this machine, which can be looked at without sending anything."""
+
+    async def ready(self) -> str:
+        """Who would take a message now. Raises as `send` does where nobody would."""
         ...

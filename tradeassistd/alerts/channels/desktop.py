@@ -56,6 +56,17 @@ class DesktopChannel:
             raise UnsureError(f"the notification daemon gave no answer within {ANSWER_LIMIT_S:.0f} s",
                               hint="Restart it") from None  # fmt: skip
 
+    async def ready(self) -> str:
+        """Who would show the popups, without one: the notification daemon's name. Raises as `send` does."""
+        try:
+            async with self._clock.deadline(ANSWER_LIMIT_S):
+                bus = self._bus if self._bus is not None and self._bus.connected else await self._connect()
+                return str((await _call(bus, "GetServerInformation", "", []))[0])
+        except TimeoutError:
+            self._let_go()
+            raise UnsureError(f"the notification daemon gave no answer within {ANSWER_LIMIT_S:.0f} s",
+                              hint="Restart it") from None  # fmt: skip
+
     async def close(self) -> None:
         """Leave the bus."""
         self._let_go()
@@ -98,12 +109,15 @@ async def _until_lost(bus: MessageBus) -> None:
 
 
 async def _notify(bus: MessageBus, message: Message) -> None:
-    call = Call(
-        destination=_NOTIFICATIONS, path="/org/freedesktop/Notifications", interface=_NOTIFICATIONS, member="Notify",
-        signature="susssasa{sv}i",
-        body=["tradeassist", 0, "", message.title, html.escape(message.body, quote=False), [],
-              {"urgency": Variant("y", _URGENCIES.get(message.severity, 1))}, _AS_THE_SERVER_LIKES],
-    )  # fmt: skip
+    body = ["tradeassist", 0, "", message.title, html.escape(message.body, quote=False), [],
+            {"urgency": Variant("y", _URGENCIES.get(message.severity, 1))}, _AS_THE_SERVER_LIKES]  # fmt: skip
+    await _call(bus, "Notify", "susssasa{sv}i", body)
+
+
+async def _call(bus: MessageBus, member: str, signature: str, body: list[object]) -> list[object]:
+    """One question to the notification daemon; gives its answer."""
+    call = Call(destination=_NOTIFICATIONS, path="/org/freedesktop/Notifications", interface=_NOTIFICATIONS,
+                member=member, signature=signature, body=body)  # fmt: skip
     try:
         reply = await bus.call(call)
     except (OSError, EOFError) as error:
@@ -116,3 +130,4 @@ async def _notify(bus: MessageBus, message: Message) -> None:
                                  hint="Start the desktop's own, or one like dunst or mako")  # fmt: skip
         said = one_line(f"{reply.error_name}: {reply.body[0] if reply.body else ''}")
         raise TransientError(f"the notification daemon refused it: {said}", hint="See that daemon's log")
+    return list(reply.body)

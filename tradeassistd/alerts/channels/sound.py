@@ -30,6 +30,8 @@ PATIENCE_S = 3.0
 """Beyond the tone's length: a server buffers up to 2 s, and a player whose server hangs never ends by itself."""
 VOLUME = 80
 SAID_BYTES_MAX = 2_000
+SOUND_CARDS = Path("/dev/snd")
+"""Where the kernel shows them."""
 
 _INSTALL = "Install pulseaudio-utils, pipewire-bin or alsa-utils, or name a player with sound://?command=…"
 _NO_SESSION = "A system service has no sound server: use the user unit, or give the system unit User= and PULSE_SERVER="
@@ -63,6 +65,16 @@ class SoundChannel:
         in_session = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("PULSE_SERVER")
         raise TransientError("; ".join(problems), hint=_IN_SESSION if in_session else _NO_SESSION)
 
+    async def ready(self) -> str:
+        """What would play, without a sound. Raises PermanentError without a player, TransientError where no sound
+        server and no card is seen."""
+        (player, *_), *_ = self._players()
+        if self._command is None and not _has_output():
+            in_session = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("PULSE_SERVER")
+            raise TransientError("neither a sound server nor a sound card is seen",
+                                 hint=_IN_SESSION if in_session else _NO_SESSION)  # fmt: skip
+        return player
+
     async def close(self) -> None:
         """A player under way is ended when `send` is cancelled."""
 
@@ -95,6 +107,16 @@ class SoundChannel:
                 return ""
             said.seek(0)
             return one_line(said.read(SAID_BYTES_MAX).decode("utf-8", "replace")) or f"exit code {code}"
+
+
+def _has_output() -> bool:
+    """Whether a server of PulseAudio or PipeWire is named or listens in the session, or ALSA has a card to play on."""
+    if any(os.environ.get(name) for name in ("PULSE_SERVER", "PIPEWIRE_REMOTE")):
+        return True
+    folder = os.environ.get("XDG_RUNTIME_DIR")
+    if folder and any(Path(folder, name).exists() for name in ("pulse/native", "pipewire-0")):
+        return True
+    return any(SOUND_CARDS.glob("pcm*p"))
 
 
 @contextmanager
