@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 import structlog
 
-from tradeassistd.base.log import LEVELS, set_up
+from tradeassistd.base.log import LEVELS, LINE_CHARACTERS_MAX, LINES_KEPT, last_lines, set_up
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +82,14 @@ def test_the_console_shows_name_and_keys_on_a_line_for_people(capsys: pytest.Cap
     structlog.get_logger("any").warning("stream.lost", reason="reset")
     text = capsys.readouterr().err
     assert "stream.lost" in text and "reset" in text and not text.startswith("{")
+
+
+def test_the_last_lines_are_kept_bounded_those_of_libraries_too(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up("json")
+    log = structlog.get_logger("any")
+    for number in range(LINES_KEPT + 5):
+        log.info("feed.state", number=number)
+    logging.getLogger("library").warning("x" * 2 * LINE_CHARACTERS_MAX)
+    written = capsys.readouterr().err.splitlines()
+    assert last_lines()[:-1] == written[-LINES_KEPT:-1]
+    assert last_lines()[-1] == written[-1][:LINE_CHARACTERS_MAX] and len(last_lines()) == LINES_KEPT

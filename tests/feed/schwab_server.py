@@ -28,6 +28,9 @@ class SchwabServer:
         self.preference: tuple[int, Any] | None = None
         """Status and body of userPreference, where it is not the usual one."""
         self.token: tuple[int, Any] = (200, {})
+        self.keys_max = 500
+        self.keys: set[str] = set()
+        """The keys subscribed, at most `keys_max` (else code 19, and nothing is taken)."""
         self.base_url = ""
         self._socket: ServerConnection | None = None
         self._streamer_url = ""
@@ -71,9 +74,18 @@ class SchwabServer:
 
     def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
         command = request["command"]
-        content = {"code": self.codes.get(command, 0), "msg": f"about {command}"}
+        content = {"code": self.codes.get(command, 0) or self._take(request), "msg": f"about {command}"}
         return {"service": request["service"], "command": command, "requestid": request["requestid"],
                 "timestamp": STAMP_MS, "content": content}  # fmt: skip
+
+    def _take(self, request: dict[str, Any]) -> int:
+        keys = set(request["parameters"].get("keys", "").split(",")) - {""}
+        kept = set() if request["command"] == "SUBS" else self.keys
+        if request["command"] in ("SUBS", "ADD"):
+            if len(kept | keys) > self.keys_max:
+                return 19
+            self.keys = kept | keys
+        return 0
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

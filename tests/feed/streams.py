@@ -55,11 +55,20 @@ async def until(condition: Callable[[], object]) -> None:
 class FakeStream:
     """Stands in for feed.schwab.Stream. Each step does as it is told: pass, raise, or never answer."""
 
-    def __init__(self, put: Callable[[Frame], None], *, frames: int | None = None, **faults: Exception | str) -> None:
+    def __init__(
+        self,
+        put: Callable[[Frame], None],
+        *,
+        frames: int | None = None,
+        refuses: dict[str, str] | None = None,
+        **faults: Exception | str,
+    ) -> None:
         """`frames`: how many come by themselves before the line drops (None: only those that `send` gives).
 
         A fault for `login`, `subscribe`, `add`, `drop` or `close` is an error to raise, or "hangs".
         """
+        self.refuses = refuses or {}
+        """Symbols that it does not send, and why; a test may change it on the way."""
         self.subscribed: tuple[str, ...] = ()
         self.changes: list[tuple[str, tuple[str, ...]]] = []
         self.closed = 0
@@ -76,13 +85,15 @@ class FakeStream:
     async def login(self) -> None:
         await self._meet("login")
 
-    async def subscribe(self, symbols: tuple[str, ...]) -> None:
+    async def subscribe(self, symbols: tuple[str, ...]) -> dict[str, str]:
         await self._meet("subscribe")
         self.subscribed = symbols
+        return self._refused(symbols)
 
-    async def add(self, symbols: tuple[str, ...]) -> None:
+    async def add(self, symbols: tuple[str, ...]) -> dict[str, str]:
         await self._meet("add")
         self.changes.append(("add", symbols))
+        return self._refused(symbols)
 
     async def drop(self, symbols: tuple[str, ...]) -> None:
         await self._meet("drop")
@@ -103,6 +114,9 @@ class FakeStream:
     async def close(self) -> None:
         self.closed += 1
         await self._meet("close")
+
+    def _refused(self, symbols: tuple[str, ...]) -> dict[str, str]:
+        return {symbol: self.refuses[symbol] for symbol in symbols if symbol in self.refuses}
 
     def _take(self, frame: Frame) -> None:
         self.received += 1

@@ -20,14 +20,15 @@ from tradeassistd.feed.connection import (
     FRAME_WITHIN_S,
     LOGIN_NEEDED_WAIT_S,
     LOGIN_WITHIN_S,
-    REPLACED_WAIT_S,
+    REPLACED_WAITS_S,
     STEADY_AFTER_S,
     SUBSCRIBE_WITHIN_S,
     ConnectionLoop,
 )
 from tradeassistd.feed.frames import Frame
-from tradeassistd.feed.queue import FRAMES_QUEUED_MAX, ConnectionChange, FrameQueue
+from tradeassistd.feed.queue import FRAMES_QUEUED_MAX, FrameQueue
 from tradeassistd.feed.schwab import LoginNeeded, Replaced
+from tradeassistd.feed.states import ConnectionChange
 
 
 class NoLuck(random.Random):
@@ -281,7 +282,7 @@ async def test_time_spent_logging_in_is_not_time_spent_live() -> None:
 
 @pytest.mark.parametrize(
     ("error", "state", "wait_s"),
-    [(Replaced("taken"), "replaced", REPLACED_WAIT_S), (LoginNeeded("dead"), "auth_needed", LOGIN_NEEDED_WAIT_S)],
+    [(Replaced("taken"), "replaced", REPLACED_WAITS_S[0]), (LoginNeeded("dead"), "auth_needed", LOGIN_NEEDED_WAIT_S)],
 )
 async def test_another_program_s_stream_and_a_dead_token_wait_minutes_and_count_as_no_failure(
     error: Exception, state: str, wait_s: float
@@ -292,11 +293,113 @@ async def test_another_program_s_stream_and_a_dead_token_wait_minutes_and_count_
         await settle()
         await line.clock.step(1)
         assert line.loop.state == state
-        assert line.waits_s == wait_s == 300
-        await line.clock.step(299)
+        assert line.waits_s == wait_s
+        await line.clock.step(wait_s - 1)
         assert line.loop.state == state
         await line.clock.step(1)
         assert line.waits_s == 2, "the back-off goes on where it was"
+
+
+async def test_who_is_replaced_again_and_again_waits_longer_and_does_not_fight() -> None:
+    line = Line({"login": Replaced("taken")})
+    async with line.running():
+        for wait_s in (300, 600, 900, 900):
+            assert line.waits_s == wait_s
+            await line.clock.step(wait_s)
+
+
+@pytest.mark.parametrize("error", [Replaced("taken"), LoginNeeded("dead"), TransientError("503")])
+async def test_who_waits_can_be_woken(error: Exception) -> None:
+    line = Line({"login": error}, {})
+    async with line.running():
+        line.loop.wake()
+        await settle()
+        assert line.loop.state == "live"
+        assert not line.clock.pauses_s, "the rest of the wait is given up"
+
+
+# --- what Schwab refuses ---------------------------------------------------------------------------------------------
+
+
+async def test_a_refused_symbol_is_named_and_the_others_go_on() -> None:
+    line = Line({"refuses": {"QQQ": "code 19"}})
+    async with line.running():
+        assert line.story() == [*BEGIN[:3], "degraded: not watched: QQQ (code 19)"]
+        assert line.loop.refused == {"QQQ": "code 19"}
+        assert line.loop.is_on_line and line.loop.connections == 1
+
+
+async def test_refused_symbols_are_asked_for_again_ever_more_seldom_until_they_come() -> None:
+    line = Line({"refuses": {"QQQ": "code 11"}})
+    async with line.running():
+        line.story()
+        stream = line.streams[0]
+        for wait_s in (60, 120, 240):
+            for _ in range(wait_s // 20 - 1):
+                await line.clock.step(20)
+                stream.send(Frame(1))
+                await settle()
+            asked = len(stream.changes)
+            await line.clock.step(20)
+            stream.send(Frame(1))
+            await settle()
+            assert stream.changes[asked:] == [("add", ("QQQ",))]
+        stream.refuses = {}
+        for _ in range(480 // 20):
+            await line.clock.step(20)
+            stream.send(Frame(1))
+            await settle()
+        assert [entry for entry in line.story() if entry != "frame"] == ["live"]
+        assert line.loop.refused == {}
+
+
+async def test_a_refused_symbol_that_nobody_wants_any_more_is_forgotten_and_not_dropped() -> None:
+    line = Line({"refuses": {"QQQ": "code 19"}})
+    async with line.running():
+        line.wanted = ("/ES",)
+        line.streams[0].send(Frame(1))
+        await settle()
+        assert line.streams[0].changes == []
+        assert (line.loop.state, line.loop.refused) == ("live", {})
+
+
+async def test_a_stream_that_sends_nothing_at_all_is_no_connection() -> None:
+    line = Line({"refuses": dict.fromkeys(("/ES", "QQQ", "SPY"), "code 9")})
+    async with line.running():
+        assert line.loop.reason == "Schwab refused every symbol: code 9"
+        assert line.loop.connections == 0
+
+
+# --- what it says of itself ------------------------------------------------------------------------------------------
+
+
+async def test_the_history_knows_how_long_each_state_took() -> None:
+    line = Line({"login": TransientError("503")}, {})
+    async with line.running():
+        await line.clock.step(1)
+        line.streams[1].send(Frame(1))
+        await settle()
+        await line.clock.step(30)
+        status = line.loop.history.status()
+        assert status["spent_s"] == {"stopped": 0, "connecting": 0, "logging_in": 0, "backoff": 1, "subscribing": 0,
+                                     "live": 30}  # fmt: skip
+        assert (status["state"], status["in_state_s"]) == ("live", 30)
+        assert [change["state"] for change in status["changes"]] == [*BEGIN[:2], "backoff", *BEGIN]
+
+
+async def test_a_complaint_makes_it_degraded_until_it_is_taken_back() -> None:
+    line = Line({})
+    heard: list[str] = []
+    line.loop.listeners.append(lambda state, reason: heard.append(state))
+    async with line.running():
+        line.loop.complain("mute", "$TICK is mute")
+        line.loop.complain("mute", "$TICK is mute")
+        line.loop.complain("delayed", "SPY is delayed")
+        line.loop.complain("mute", "")
+        line.loop.complain("delayed", "")
+        assert line.story()[3:] == ["live", "degraded: $TICK is mute", "degraded: $TICK is mute; SPY is delayed",
+                                    "degraded: SPY is delayed", "live"]  # fmt: skip
+        assert heard[3:] == ["live", "degraded", "degraded", "degraded", "live"]
 
 
 async def test_being_replaced_while_live_is_said_as_such() -> None:
@@ -369,3 +472,43 @@ async def test_putting_never_waits_even_when_there_is_no_room() -> None:
     await room
     await queue.room()
     assert queue.held_back == 1
+
+
+# --- what others notice ----------------------------------------------------------------------------------------------
+
+
+async def test_a_line_that_is_of_no_use_is_given_up_at_once_with_its_reason() -> None:
+    line = Line({}, {})
+    async with line.running():
+        line.loop.give_up("mute: no row since 09:41:12")
+        line.loop.give_up("said twice")
+        await settle()
+        assert (line.loop.state, line.loop.reason) == ("backoff", "mute: no row since 09:41:12")
+        line.loop.give_up("it is not on line")
+        await line.clock.step(1)
+        assert line.loop.state == "live"
+        await line.clock.step(FRAME_WITHIN_S)
+        assert line.loop.reason == "no answer while live"
+
+
+async def test_a_line_that_is_given_up_while_the_queue_is_full_goes_before_the_next_frame() -> None:
+    line = Line({}, {})
+    async with line.running():
+        for number in range(FRAMES_QUEUED_MAX):
+            line.queue.put(Frame(number + 1))
+        line.streams[0].send(Frame(1))
+        await settle()
+        line.loop.give_up("mute")
+        line.story()
+        await settle()
+        assert (line.loop.state, line.loop.reason) == ("backoff", "mute")
+
+
+async def test_a_symbol_is_subscribed_once_more_with_the_next_frame_and_only_once() -> None:
+    line = Line({})
+    async with line.running():
+        line.loop.add_again(("QQQ", "NOT WANTED"))
+        for _ in range(3):
+            line.streams[0].send(Frame(1))
+            await settle()
+        assert line.streams[0].changes == [("add", ("QQQ",))]

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from tradeassistd.base.clock import ManualClock, MarketClock, WallClock
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.events import ClockTurn, Connection, Event, Facts, Gap, Start
+from tradeassistd.engine.rule import RuleSet
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.intake import TURNS_MAX, Intake
-from tradeassistd.feed.queue import ConnectionChange
+from tradeassistd.feed.states import ConnectionChange
 from tradeassistd.market.quote import Change
 from tradeassistd.market.tick import Tick
 
@@ -57,7 +58,7 @@ def test_event_times_increase_and_every_whole_second_is_told_once(steps_ms: list
 
 
 def test_rows_of_one_millisecond_keep_their_order_one_microsecond_apart() -> None:
-    events = feed(intake(), Frame(T0, [Change("SPY", last=1), Change("SPY", last=2), Change("SPY", last=3)]))
+    events = feed(intake(), Frame(T0, [Change("SPY", last=100), Change("SPY", last=101), Change("SPY", last=102)]))
     ticks = [event for event in events if isinstance(event, Tick)]
     assert [tick.event_us - ticks[0].event_us for tick in ticks] == [0, 1, 2]
 
@@ -162,19 +163,19 @@ def test_a_wall_clock_that_is_set_back_stops_no_event_and_repeats_no_second() ->
 
     clock = Wall()
     taker = Intake(clock, Start(0, "hash"), last_us=0, last_known_us=0)
-    events = feed(taker, row(0, 10))
+    events = feed(taker, row(0, 100))
     clock.at_us += 5 * US_PER_S
-    events += feed(taker, row(5_000, 11))
+    events += feed(taker, row(5_000, 101))
     clock.at_us -= 3 * US_PER_S
-    events += feed(taker, row(2_000, 12))
+    events += feed(taker, row(2_000, 102))
     clock.at_us += 4 * US_PER_S
-    events += feed(taker, row(6_000, 13))
+    events += feed(taker, row(6_000, 103))
     times = [event.event_us for event in events]
     assert times == sorted(set(times))
     assert [event.event_us // US_PER_S - T0 // 1000 for event in events if isinstance(event, ClockTurn)] == [
         1, 2, 3, 4, 5, 6,
     ]  # fmt: skip
-    assert [tick.last for tick in events if isinstance(tick, Tick)] == [price * 10**8 for price in (10, 11, 12, 13)]
+    assert [tick.last for tick in events if isinstance(tick, Tick)] == [price * 10**8 for price in (100, 101, 102, 103)]
 
 
 def test_the_time_of_something_that_is_no_frame_comes_from_the_same_line() -> None:
@@ -198,9 +199,9 @@ def test_two_losses_before_the_next_row_are_one_gap_and_say_the_last_reason() ->
 def test_rules_that_change_before_anything_has_a_time_are_the_ones_it_starts_with() -> None:
     taker = intake()
     assert not taker.begun
-    taker.begin_with("newer")
+    taker.begin_with(RuleSet(hash="newer"))
     (start, *_) = feed(taker, row(0, 10))
     assert isinstance(start, Start) and start.rules_hash == "newer"
     assert taker.begun
-    taker.begin_with("too late")
+    taker.begin_with(RuleSet(hash="too late"))
     assert not [event for event in feed(taker, row(10, 10)) if isinstance(event, Start)]

@@ -14,7 +14,18 @@ import pytest
 from tests.feed.schwab_server import STAMP_MS, SchwabServer
 from tradeassistd.base.errors import ConfigError, TransientError
 from tradeassistd.feed.frames import EQUITIES, FIELDS, FUTURES, Frame
-from tradeassistd.feed.schwab import KEYS_PER_REQUEST, SCHWAB_URL, LoginNeeded, Replaced, Stream, Tap, open_client
+from tradeassistd.feed.schwab import (
+    KEYS_PER_REQUEST,
+    SCHWAB_URL,
+    LoginDenied,
+    LoginNeeded,
+    Refused,
+    Replaced,
+    Stream,
+    Tap,
+    Unauthorized,
+    open_client,
+)
 from tradeassistd.feed.token import TokenFile
 
 FAR_AHEAD_S = 4_000_000_000
@@ -140,13 +151,10 @@ async def test_data_and_heartbeats_come_through_the_tap_in_order(tmp_path: Path)
 @pytest.mark.parametrize(
     ("command", "code", "kind", "message"),
     [
-        ("LOGIN", 3, LoginNeeded, "Schwab denied the login: about LOGIN"),
+        ("LOGIN", 3, LoginDenied, "Schwab denied the login: about LOGIN"),
         ("LOGIN", 12, Replaced, "another program took the stream: about LOGIN"),
-        ("LOGIN", 9, TransientError, "Schwab answered code 9: about LOGIN"),
-        ("SUBS", 19, TransientError, "Schwab answered code 19: about SUBS"),
+        ("LOGIN", 9, Refused, "Schwab answered code 9: about LOGIN"),
         ("SUBS", 12, Replaced, "another program took the stream: about SUBS"),
-        ("ADD", 24, TransientError, "Schwab answered code 24: about ADD"),
-        ("UNSUBS", 23, TransientError, "Schwab answered code 23: about UNSUBS"),
     ],
 )
 async def test_an_answer_that_says_no_is_the_error_that_says_who_must_act(
@@ -157,10 +165,48 @@ async def test_an_answer_that_says_no_is_the_error_that_says_who_must_act(
         with pytest.raises((LoginNeeded, TransientError)) as refused:
             await stream.login()
             await stream.subscribe(("SPY",))
-            await stream.add(("QQQ",))
-            await stream.drop(("QQQ",))
     assert type(refused.value) is kind
     assert refused.value.message == message
+
+
+@pytest.mark.parametrize(("command", "code"), [("SUBS", 19), ("SUBS", 11), ("SUBS", 22), ("ADD", 24), ("ADD", 9)])
+async def test_symbols_that_are_refused_are_named_and_cost_no_connection(
+    tmp_path: Path, command: str, code: int
+) -> None:
+    server = SchwabServer(**{command: code})
+    async with connected(server, tmp_path) as (stream, _):
+        await stream.login()
+        refused = await stream.subscribe(("SPY", "/ES")) | await stream.add(("QQQ",))
+    why = f"Schwab answered code {code}: about {command}"
+    assert refused == dict.fromkeys(("SPY", "/ES") if command == "SUBS" else ("QQQ",), why)
+
+
+@pytest.mark.parametrize("code", [26, 27, 28, 29])
+async def test_a_code_that_says_done_is_no_refusal(tmp_path: Path, code: int) -> None:
+    server = SchwabServer(SUBS=code, ADD=code)
+    async with connected(server, tmp_path) as (stream, _):
+        await stream.login()
+        assert await stream.subscribe(("SPY", "/ES")) | await stream.add(("QQQ",)) == {}
+
+
+async def test_a_drop_that_is_refused_does_no_harm(tmp_path: Path) -> None:
+    server = SchwabServer(UNSUBS=23)
+    async with connected(server, tmp_path) as (stream, _):
+        await stream.login()
+        await stream.drop(("QQQ",))
+        assert server.asked("UNSUBS") == [(EQUITIES, ["QQQ"])]
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100, 163, 250])
+async def test_as_many_symbols_as_schwab_takes_are_watched(tmp_path: Path, limit: int) -> None:
+    server = SchwabServer()
+    server.keys_max = limit
+    symbols = tuple(f"A{chr(65 + one // 26)}{chr(65 + one % 26)}" for one in range(250))
+    async with connected(server, tmp_path) as (stream, _):
+        await stream.login()
+        refused = await stream.subscribe(symbols)
+    assert server.keys == set(symbols[:limit])
+    assert tuple(refused) == symbols[limit:]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +258,6 @@ async def test_a_line_that_breaks_without_a_word_says_how(tmp_path: Path) -> Non
     ("preference", "reason"),
     [
         ((500, {"fault": {"faultstring": "Body buffer overflow"}}), "HTTPStatusError"),
-        ((401, {"errors": [{"title": "Unauthorized"}]}), "HTTPStatusError"),
         ((200, {"streamerInfo": []}), "IndexError"),
         ((200, {}), "KeyError"),
     ],
@@ -227,13 +272,22 @@ async def test_an_outage_at_schwab_is_something_to_try_again(
             await stream.login()
 
 
+async def test_a_token_that_is_not_taken_is_an_error_of_its_own(tmp_path: Path) -> None:
+    server = SchwabServer()
+    server.preference = (401, {"errors": [{"title": "Unauthorized"}]})
+    async with connected(server, tmp_path) as (stream, _):
+        with pytest.raises(Unauthorized, match="does not take the access token") as refused:
+            await stream.login()
+    assert "both products" in refused.value.hint
+
+
 async def test_a_dead_refresh_token_needs_a_human(tmp_path: Path) -> None:
     server = SchwabServer()
     server.token = (400, {"error": "unsupported_token_type", "error_description": "400 Bad Request"})
     async with connected(server, tmp_path, expires_at_s=LONG_AGO_S) as (stream, _):
         with pytest.raises(LoginNeeded, match="Schwab refused the token: unsupported_token_type") as refused:
             await stream.login()
-    assert refused.value.hint == "log in to Schwab again"
+    assert refused.value.hint == "log in to Schwab again: tradeassist auth login"
     assert server.requests == []
 
 

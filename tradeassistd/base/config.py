@@ -73,6 +73,10 @@ class SchwabSettings(_Part):
     app_secret: SecretStr = SecretStr("")
     token_file: Path | None = None
     """Default: `token.json` in the store's directory."""
+    delayed: Literal["mark", "unknown"] = "mark"
+    """What becomes of data that Schwab marks as delayed: alerts say so, or rules take its prices for unknown."""
+    callback_url: str = "https://127.0.0.1:8182"
+    """The app's callback URL, exactly as it stands in Schwab's developer portal."""
 
 
 class ChannelSettings(_Part):

@@ -1,13 +1,44 @@
-"""Structured logs on stderr: fixed event names with keys, JSON lines or a console's colours."""
+"""Structured logs on stderr: fixed event names with keys, JSON lines or a console's colours.
+
+The last lines are kept in memory, for `tradeassist doctor --bundle`: not every machine keeps a service's log.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
+from typing import TextIO, cast
 
 import structlog
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+LINES_KEPT = 500
+LINE_CHARACTERS_MAX = 4_000
+
+
+class _Keeping:
+    """Writes to a stream, and keeps the last lines. What is written in one go is a line, or its end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            _lines.append(text.rstrip("\n")[:LINE_CHARACTERS_MAX])
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+_lines: deque[str] = deque(maxlen=LINES_KEPT)
+
+
+def last_lines() -> list[str]:
+    """The last lines that were logged, oldest first, as they were written."""
+    return list(_lines)
 
 
 def set_up(style: str = "auto", level: str = "info") -> None:
@@ -15,6 +46,7 @@ def set_up(style: str = "auto", level: str = "info") -> None:
 
     `style` is auto, json or console. Times are the computer's: a log line is about the daemon, not about the market.
     """
+    kept = cast(TextIO, _Keeping(sys.stderr))
     as_json = style == "json" or (style == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -29,10 +61,10 @@ def set_up(style: str = "auto", level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=kept),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(kept)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

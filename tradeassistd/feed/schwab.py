@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -24,8 +26,12 @@ if TYPE_CHECKING:
 SCHWAB_URL = "https://api.schwabapi.com"
 KEYS_PER_REQUEST = 100
 """A large SUBS makes one large image frame; the rest is added in steps of this many keys."""
-CODE_CLOSE_CONNECTION = 12
+LOG_IN = "log in to Schwab again: tradeassist auth login"
 CODE_LOGIN_DENIED = 3
+CODE_CLOSE_CONNECTION = 12
+CODE_SYMBOL_LIMIT = 19
+CODES_DONE = (26, 27, 28, 29)
+"""SUCCEEDED_COMMAND_… (Streamer Guide): schwab-py takes every code but 0 for a refusal."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,34 +44,57 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", AuthlibDeprecationWarning)
     import schwab.contrib.util  # noqa: F401 - set_json_decoder looks it up as an attribute and fails without
     from authlib.integrations.base_client import OAuthError
-    from schwab.auth import client_from_access_functions
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
+    from schwab.auth import TOKEN_ENDPOINT, client_from_access_functions, get_auth_context
+    from schwab.auth import AuthContext as AuthContext
     from schwab.streaming import StreamClient, StreamJsonDecoder, UnexpectedResponse, UnexpectedResponseCode
 
-logging.getLogger("schwab").setLevel(logging.INFO)  # at DEBUG it logs whole bodies, tokens included
+for _name in ("schwab", "websockets.client"):
+    logging.getLogger(_name).setLevel(logging.INFO)  # at DEBUG they log whole bodies and frames, tokens included
 
 
 class LoginNeeded(PermanentError):
     """Schwab wants a human: the refresh token is dead."""
 
 
+class LoginDenied(LoginNeeded):
+    """The streamer did not take the access token (code 3), which a fresh one may mend."""
+
+
+class Unauthorized(TransientError):
+    """Schwab did not take the access token (401), or the app lacks one of its two products."""
+
+
 class Replaced(TransientError):
     """Another program logged in with this user and took the stream (code 12)."""
+
+
+class Refused(TransientError):
+    """Schwab answered a request with a code that says no."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Tap(StreamJsonDecoder):  # type: ignore[misc]
     """Sees every raw frame: hands data on and keeps it from schwab-py, passes replies and notifies through."""
 
-    def __init__(self, put: Callable[[Frame], None]) -> None:
+    def __init__(self, put: Callable[[Frame], None], saw: Callable[[str], None] | None = None) -> None:
+        """`put` gets what was decoded; `saw` every frame as it came."""
         self.frames = 0
         self.odd_items = 0
         self.notice = ""
         """What the last ADMIN notify said, e.g. why Schwab stopped the stream."""
         self._put = put
+        self._saw = saw
         self._decoder = FrameDecoder()
 
     def decode_json_string(self, raw: str) -> dict[str, Any]:
         """schwab-py's hook. A frame that is no JSON is counted, not raised: it must not end the stream."""
         self.frames += 1
+        if self._saw is not None:
+            self._saw(raw)
         try:
             decoded = self._decoder.decode(raw)
         except json.JSONDecodeError:
@@ -87,26 +116,112 @@ class Tap(StreamJsonDecoder):  # type: ignore[misc]
         return decoded.passed
 
 
-def open_client(app_key: str, app_secret: str, token_file: TokenFile, base_url: str) -> Any:
-    """An async schwab-py client that refreshes its token, talking to `base_url`. Raises ConfigError."""
+def open_client(
+    app_key: str, app_secret: str, token_file: TokenFile, base_url: str, write: Callable[..., None] | None = None
+) -> Any:
+    """An async schwab-py client that refreshes its token, talking to `base_url`. Raises ConfigError.
+
+    A refreshed token is handed to `write` (default: into the file) in the file's format.
+    """
+    write = write or token_file.write_refreshed
     try:
-        client = client_from_access_functions(app_key, app_secret, token_file.read, token_file.write, asyncio=True)
+        client = client_from_access_functions(app_key, app_secret, token_file.read, write, asyncio=True)
     except (ValueError, KeyError) as error:
         raise ConfigError(f"{token_file.path} is not a token file", hint="log in to Schwab again") from error
-    if base_url.rstrip("/") != SCHWAB_URL:
+    client.session.register_compliance_hook("refresh_token_response", _checked_token_answer)
+    if not _is_schwab(base_url):
         client.session.event_hooks = {"request": [_redirect(base_url)]}
     return client
 
 
+async def refresh(client: Any) -> None:
+    """A new access token now, stored by the client's own writer. Raises LoginNeeded, TransientError."""
+    session = client.session
+    try:
+        await session.refresh_token(TOKEN_ENDPOINT, refresh_token=session.token["refresh_token"])
+    except OAuthError as error:
+        raise _token_refused(error) from error
+    except Exception as error:
+        # httpx or httpx2, the disk, an answer that is no JSON: whatever it was, it may pass.
+        raise TransientError(f"the Schwab token was not refreshed: {type(error).__name__}: {str(error)[:200]}",
+                             retry_after_s=_retry_after_s(error)) from error  # fmt: skip
+
+
+def begin_login(app_key: str, callback_url: str, base_url: str) -> AuthContext:
+    """A login that begins: `authorization_url` is where the user goes, `state` what has to come back."""
+    context = get_auth_context(app_key, callback_url)
+    return context._replace(authorization_url=base_url.rstrip("/") + context.authorization_url.removeprefix(SCHWAB_URL))
+
+
+async def finish_login(
+    app_key: str, app_secret: str, context: AuthContext, received_url: str, base_url: str
+) -> dict[str, Any]:
+    """The tokens for the code in `received_url`, as Schwab gives them. Raises PermanentError, TransientError.
+
+    The client that asks is good for nothing else (schwab-py issue 222): open another one with the stored token.
+    """
+    async with AsyncOAuth2Client(app_key, redirect_uri=context.callback_url) as session:
+        session.register_compliance_hook("access_token_response", _checked_token_answer)
+        if not _is_schwab(base_url):
+            session.event_hooks = {"request": [_redirect(base_url)]}
+        try:
+            token = await session.fetch_token(
+                TOKEN_ENDPOINT, authorization_response=received_url, client_id=app_key, auth=(app_key, app_secret),
+                state=context.state,
+            )  # fmt: skip
+        except OAuthError as error:
+            raise PermanentError(f"Schwab refused the code: {error.error}",
+                                 hint="it is good for about 30 seconds and once; begin again, and check that app key, "
+                                      "app secret and callback URL are those of the app") from error  # fmt: skip
+        except Exception as error:
+            # As in `refresh`: the code is lost, but another one may do.
+            raise TransientError(f"Schwab gave no token: {type(error).__name__}: {str(error)[:200]}",
+                                 hint="begin again") from error  # fmt: skip
+    if not token.get("refresh_token") or not token.get("access_token"):
+        raise PermanentError("Schwab gave a token of the application alone, which cannot be refreshed",
+                             hint="begin again, and paste the whole address")  # fmt: skip
+    return dict(token)
+
+
+async def check_products(client: Any) -> None:
+    """That the token opens what the stream needs. Raises Unauthorized, LoginNeeded, TransientError."""
+    try:
+        answer = await client.get_user_preferences()
+        answer.raise_for_status()
+    except OAuthError as error:
+        raise _token_refused(error) from error
+    except Exception as error:
+        # As in `refresh`.
+        raise _broken(error, "Schwab did not answer") from error
+
+
+def _checked_token_answer(response: Any) -> Any:
+    """Let authlib see only tokens and refusals of them; it would store anything else (a 429, an empty object) as the
+    token. Raises httpx's error for the status, ValueError."""
+    if response.status_code not in (200, 400, 401):
+        response.raise_for_status()
+    body = response.json()
+    if not isinstance(body, dict) or not (body.get("access_token") or isinstance(body.get("error"), str)):
+        response.raise_for_status()
+        raise ValueError("the answer holds no token")
+    return response
+
+
+def _is_schwab(base_url: str) -> bool:
+    return base_url.rstrip("/") == SCHWAB_URL
+
+
 def _redirect(base_url: str) -> Callable[[httpx.Request], Any]:
     """schwab-py's base URL is fixed; httpx's public request hook sends the call elsewhere."""
-    import httpx
-
-    target = httpx.URL(base_url)
+    target = urlsplit(base_url)
+    prefix = target.path.rstrip("/").encode()
 
     async def redirect(request: httpx.Request) -> None:
         if request.url.host == "api.schwabapi.com":
-            request.url = request.url.copy_with(scheme=target.scheme, host=target.host, port=target.port)
+            path = prefix + request.url.raw_path  # with the query
+            request.url = request.url.copy_with(
+                scheme=target.scheme, host=target.hostname, port=target.port, raw_path=path
+            )
 
     return redirect
 
@@ -114,40 +229,52 @@ def _redirect(base_url: str) -> Callable[[httpx.Request], Any]:
 class Stream:
     """One connection: `login`, `subscribe`, `receive` until it breaks, `close`. Never used twice."""
 
-    def __init__(self, client: Any, put: Callable[[Frame], None]) -> None:
-        self.tap = Tap(put)
+    def __init__(self, client: Any, put: Callable[[Frame], None], saw: Callable[[str], None] | None = None) -> None:
+        """`put` gets every decoded frame, `saw` each as it came (feed.ring)."""
+        self.tap = Tap(put, saw)
         self._client = client
-        self._stream = StreamClient(client)
-        self._stream.set_json_decoder(self.tap)
+        self._stream = self._fresh()
 
     async def login(self) -> None:
         """Fetch the streamer's address, connect, LOGIN. Raises LoginNeeded, TransientError, Replaced."""
         connect_args = {"max_size": 2**24, "ping_interval": 20, "ping_timeout": 20, "open_timeout": 15}
         await self._call(self._stream.login(connect_args))
 
-    async def subscribe(self, symbols: tuple[str, ...]) -> None:
-        """Level one of exactly `symbols`; each answers with its full image."""
-        stream = self._stream
+    async def begin_anew(self) -> None:
+        """After a login that was denied: drop its socket, so that `login` may be called again."""
+        stream, self._stream = self._stream, self._fresh()
+        if stream._socket is not None:
+            await self._call(stream._socket.close())
+
+    async def subscribe(self, symbols: tuple[str, ...]) -> dict[str, str]:
+        """Level one of exactly `symbols`; each answers with its full image. Gives those refused, and why."""
+        stream, refused = self._stream, dict[str, str]()
         for service, part in _by_service(symbols):
             first, more = (
                 (stream.level_one_futures_subs, stream.level_one_futures_add)
                 if service == FUTURES
                 else (stream.level_one_equity_subs, stream.level_one_equity_add)
             )
-            await self._request(first, part[:KEYS_PER_REQUEST], _fields(service))
-            await self._request(more, part[KEYS_PER_REQUEST:], _fields(service))
+            refused |= await self._ask(first, more, part, _fields(service))
+        return refused
 
-    async def add(self, symbols: tuple[str, ...]) -> None:
-        """Level one of `symbols` too."""
+    async def add(self, symbols: tuple[str, ...]) -> dict[str, str]:
+        """Level one of `symbols` too. Gives those refused, and why."""
+        refused = dict[str, str]()
         for service, part in _by_service(symbols):
             more = self._stream.level_one_futures_add if service == FUTURES else self._stream.level_one_equity_add
-            await self._request(more, part, _fields(service))
+            refused |= await self._ask(more, more, part, _fields(service))
+        return refused
 
     async def drop(self, symbols: tuple[str, ...]) -> None:
         """No more of `symbols`."""
         for service, part in _by_service(symbols):
             less = self._stream.level_one_futures_unsubs if service == FUTURES else self._stream.level_one_equity_unsubs
-            await self._request(less, part)
+            for start in range(0, len(part), KEYS_PER_REQUEST):
+                try:
+                    await self._call(less(part[start : start + KEYS_PER_REQUEST]))
+                except Refused as error:  # rows that nobody wants go on coming, which does no harm
+                    log.warning("stream.not_dropped", reason=str(error))
 
     async def receive(self) -> None:
         """Take one frame off the socket. Raises TransientError or Replaced when the connection is over."""
@@ -162,23 +289,67 @@ class Stream:
         finally:
             await self._client.close_async_session()
 
-    async def _request(self, call: Any, symbols: list[str], fields: list[Any] | None = None) -> None:
-        for start in range(0, len(symbols), KEYS_PER_REQUEST):
-            arguments = {} if fields is None else {"fields": list(fields)}  # schwab-py may append to the list it gets
-            await self._call(call(symbols[start : start + KEYS_PER_REQUEST], **arguments))
+    def _fresh(self) -> Any:
+        stream = StreamClient(self._client)
+        stream.set_json_decoder(self.tap)
+        return stream
+
+    async def _ask(self, first: Any, more: Any, symbols: list[str], fields: list[Any]) -> dict[str, str]:
+        """`first` for the first keys that are taken, `more` for the rest.
+
+        Keys beyond Schwab's limit are found by halving, so that as many as fit are watched; any other refusal is of
+        the whole request. Gives the symbols refused, and why.
+        """
+        call, refused = first, dict[str, str]()
+        parts = deque(symbols[start : start + KEYS_PER_REQUEST] for start in range(0, len(symbols), KEYS_PER_REQUEST))
+        while parts:
+            part = parts.popleft()
+            try:
+                await self._call(call(part, fields=list(fields)))  # schwab-py may append to the list it gets
+                call = more
+            except Refused as error:
+                if error.code == CODE_SYMBOL_LIMIT and len(part) > 1:
+                    half = len(part) // 2
+                    parts.extendleft((part[half:], part[:half]))
+                    continue
+                refused |= dict.fromkeys(part, str(error))
+                if error.code == CODE_SYMBOL_LIMIT:  # it is reached: nothing behind it fits either
+                    refused |= dict.fromkeys((symbol for rest in parts for symbol in rest), str(error))
+                    break
+        return refused
 
     async def _call(self, step: Any) -> None:
         try:
             await step
-        except (UnexpectedResponse, UnexpectedResponseCode) as error:
-            raise _refusal(error.response) from error
+        except UnexpectedResponseCode as error:
+            if _content(error.response).get("code") not in CODES_DONE:
+                raise _refusal(error.response) from error
+        except UnexpectedResponse as error:
+            raise _refusal(error.response, late=True) from error
         except OAuthError as error:
-            raise LoginNeeded(f"Schwab refused the token: {error.error}", hint="log in to Schwab again") from error
+            raise _token_refused(error) from error
         except Exception as error:
             # The libraries below raise a wide family here (httpx, websockets, KeyError on an empty userPreference).
             # Whatever it was, this connection is over; the caller backs off and says why.
-            reason = self.tap.notice or f"{type(error).__name__}: {error}"
-            raise TransientError(f"the stream broke: {reason[:300]}") from error
+            raise _broken(error, "the stream broke", self.tap.notice) from error
+
+
+def _token_refused(error: Any) -> LoginNeeded:
+    return LoginNeeded(f"Schwab refused the token: {error.error}", hint=LOG_IN)
+
+
+def _broken(error: Exception, what: str, notice: str = "") -> TransientError:
+    """The error for anything a library raised. With httpx2 installed it is that one's: look at what it has."""
+    if getattr(getattr(error, "response", None), "status_code", None) == 401:
+        hint = "the app needs both products: Accounts and Trading Production, Market Data Production"
+        return Unauthorized("Schwab does not take the access token (401)", hint=hint)
+    return TransientError(f"{what}: {(notice or f'{type(error).__name__}: {error}')[:300]}")
+
+
+def _retry_after_s(error: Exception) -> float | None:
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    text = str(headers.get("Retry-After", ""))
+    return float(text) if text.isdecimal() else None
 
 
 def _by_service(symbols: tuple[str, ...]) -> list[tuple[str, list[str]]]:
@@ -193,12 +364,19 @@ def _fields(service: str) -> list[Any]:
     return [kind(0), *(kind(int(number)) for number in FIELDS[service].values())]
 
 
-def _refusal(response: Any) -> TransientError | LoginNeeded:
-    """The error for a reply that says no (Streamer Guide, response codes)."""
-    content = response["response"][0].get("content", {})
+def _content(response: Any) -> dict[str, Any]:
+    content = response["response"][0].get("content")
+    return content if isinstance(content, dict) else {}
+
+
+def _refusal(response: Any, *, late: bool = False) -> TransientError | LoginNeeded:
+    """The error for a reply that says no (Streamer Guide, response codes), or that nobody waits for any more."""
+    content = _content(response)
     code, text = content.get("code"), content.get("msg", "")
     if code == CODE_CLOSE_CONNECTION:
         return Replaced(f"another program took the stream: {text}", hint="one stream per Schwab user")
     if code == CODE_LOGIN_DENIED:
-        return LoginNeeded(f"Schwab denied the login: {text}", hint="log in to Schwab again")
-    return TransientError(f"Schwab answered code {code}: {text}")
+        return LoginDenied(f"Schwab denied the login: {text}", hint=LOG_IN)
+    if late or not isinstance(code, int):
+        return TransientError(f"Schwab answered out of turn, code {code}: {text}")
+    return Refused(f"Schwab answered code {code}: {text}", code)

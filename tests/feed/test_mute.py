@@ -1,0 +1,428 @@
+"""Data that stops coming is noticed in time, and a quiet market is never taken for that, on recorded sessions too."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from tests.recorded import recorded
+from tradeassistd.base.clock import ManualClock
+from tradeassistd.base.errors import TransientError
+from tradeassistd.base.instant import US_PER_MS, US_PER_S
+from tradeassistd.feed.mute import (
+    FEED_PATIENCE_US,
+    IMAGE_WITHIN_US,
+    PATIENCE_LEAST_US,
+    MuteWatch,
+    Traded,
+)
+from tradeassistd.feed.quality import Quality
+from tradeassistd.market.instrument import instrument_of
+from tradeassistd.market.recorded import read_ticks
+from tradeassistd.market.session import trading_window_at
+
+TUESDAY_US = 1_699_973_999 * US_PER_S  # 2023-11-14 09:59:59 New York
+NIGHT_US = TUESDAY_US + 12 * 3600 * US_PER_S
+SATURDAY_US = TUESDAY_US + 4 * 86_400 * US_PER_S
+
+
+class Feed:
+    """Stands for intake and connection, and for a REST that knows the truth: what was traded, stream or no stream."""
+
+    def __init__(self, start_us: int, *symbols: str) -> None:
+        self.clock = ManualClock(start_us)
+        self.streamed = symbols
+        self.forgotten: list[str] = []
+        self.quality = Quality()
+        self.refused: dict[str, str] = {}
+        self.is_on_line = True
+        self.traded_us: dict[str, list[int]] = {symbol: [] for symbol in symbols}
+        self.fails = False
+        self.unknown: tuple[str, ...] = ()
+        self.asked: list[tuple[str, ...]] = []
+        self.said: list[str] = []
+        self.lost: list[tuple[int, str]] = []
+        self.again: list[str] = []
+        self.gave_up: list[tuple[int, str]] = []
+        self.complaints: dict[str, str] = {}
+        self.doubted_us = 0
+        self.watch = MuteWatch(
+            self,
+            self,
+            lambda: self.streamed,
+            instrument_of,
+            self.ask,
+            lambda title, _: self.said.append(title),
+            self.clock,
+        )
+        self._look: asyncio.Task[None] | None = None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody was told or given anything."""
+        return not (self.said or self.lost or self.gave_up or any(self.complaints.values()))
+
+    async def ask(self, symbols: Sequence[str]) -> Mapping[str, Traded]:
+        self.asked.append(tuple(symbols))
+        await asyncio.sleep(0)
+        if self.fails:
+            raise TransientError("503")
+        now_us = self.clock.now_us()
+        found = {}
+        for symbol in symbols:
+            times = self.traded_us[symbol]
+            count = bisect_right(times, now_us)
+            found[symbol] = Traded(times[count - 1] // US_PER_MS if count else 0, known=symbol not in self.unknown)
+        return found
+
+    def complain(self, about: str, reason: str) -> None:
+        self.complaints[about] = reason
+
+    def add_again(self, symbols: Sequence[str]) -> None:
+        self.again += symbols
+
+    def give_up(self, reason: str) -> None:
+        self.gave_up.append((self.clock.now_us(), reason))
+        self.is_on_line = False
+
+    def lose(self, symbols: Sequence[str], reason: str) -> None:
+        for symbol in symbols:
+            self.lost.append((self.clock.now_us(), symbol))
+            self.quality.symbol(symbol).row_us = 0
+
+    def forget(self, symbol: str) -> None:
+        self.forgotten.append(symbol)
+
+    def doubt(self, since_us: int) -> None:
+        self.doubted_us = since_us
+
+    def trade(self, symbol: str, *, arrives: bool = True, at_us: int = 0) -> None:
+        """A trade now, and its row."""
+        at_us = at_us or self.clock.now_us()
+        self.traded_us[symbol].append(at_us)
+        if arrives:
+            self.row(symbol, at_us)
+
+    def row(self, symbol: str, trade_us: int = 0) -> None:
+        now_us = self.clock.now_us()
+        self.quality.symbol(symbol).row(now_us, trade_us // US_PER_MS or None)
+        self.quality.rows += 1
+        self.quality.row_us = now_us
+
+    async def second(self, to_us: int = 0) -> None:
+        """Market and machine time go on, and somebody looks."""
+        before_us = self.clock.now_us()
+        self.clock.advance(to_us or before_us + US_PER_S)
+        self.clock.pass_time((self.clock.now_us() - before_us) / US_PER_S)
+        await asyncio.sleep(0)
+        if self._look is None or self._look.done():
+            if self._look is not None:
+                self._look.result()
+            self._look = asyncio.create_task(self.watch.look())
+        for _ in range(4):
+            if not self._look.done():
+                await asyncio.sleep(0)
+
+    async def seconds(self, count: int, *symbols: str, every: int = 1, arrives: bool = True) -> None:
+        """So many seconds, in each `every`th of which the symbols trade."""
+        for number in range(count):
+            await self.second()
+            if number % every == 0:
+                for symbol in symbols:
+                    self.trade(symbol, arrives=arrives)
+
+
+# --- recorded sessions -----------------------------------------------------------------------------------------------
+
+SESSIONS = [
+    ("ES_ESH4_20231225_globex_reopen_1h", "/ES", 0),
+    ("GC_GCZ13_20131007_trades_session", "/GC", 60),
+    ("SPY_20131007_trades_session", "SPY", 70),
+]
+"""File, symbol, and how many questions a day of it may cost at most."""
+
+
+def rows_of(name: str) -> list[tuple[int, bool]]:
+    """When each row came, UTC microseconds, and whether it is a trade."""
+    return [(row.ts_ns // 1000, row.price is not None) for row in read_ticks(recorded(f"ticks/{name}.csv.gz"))]
+
+
+async def play(feed: Feed, symbol: str, rows: Sequence[tuple[int, bool]], *, muted_from: int | None = None) -> None:
+    """A recorded session, looked at each second; from some row on the stream brings nothing more."""
+    feed.traded_us[symbol] = [at_us for at_us, is_trade in rows if is_trade]
+    row = 0
+    second_us = rows[0][0] // US_PER_S * US_PER_S
+    while row < len(rows) and feed.is_on_line and not feed.lost:
+        second_us += US_PER_S
+        while row < len(rows) and rows[row][0] < second_us:
+            if muted_from is None or row < muted_from:
+                at_us, is_trade = rows[row]
+                feed.clock.advance(at_us)
+                feed.row(symbol, at_us if is_trade else 0)
+            row += 1
+        await feed.second(second_us)
+
+
+@pytest.mark.parametrize(("name", "symbol", "asked_most"), SESSIONS)
+async def test_no_recorded_session_is_taken_for_mute(name: str, symbol: str, asked_most: int) -> None:
+    rows = rows_of(name)
+    feed = Feed(rows[0][0], symbol)
+    await play(feed, symbol, rows)
+    assert feed.quiet
+    assert len(feed.asked) <= asked_most
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+async def test_a_recorded_night_that_goes_mute_is_noticed_within_35_s(share: float) -> None:
+    rows = rows_of("ES_ESH4_20231225_globex_reopen_1h")
+    cut = int(len(rows) * share)
+    feed = Feed(rows[0][0], "/ES")
+    await play(feed, "/ES", rows, muted_from=cut)
+    ((at_us, reason),) = feed.gave_up
+    assert reason.startswith("mute: no row since")
+    assert at_us - rows[cut - 1][0] <= 35 * US_PER_S
+    assert feed.doubted_us == rows[cut - 1][0]
+
+
+async def test_a_recorded_gold_day_that_goes_mute_is_noticed() -> None:
+    rows = rows_of("GC_GCZ13_20131007_trades_session")
+    cut = len(rows) // 2
+    feed = Feed(rows[0][0], "/GC")
+    await play(feed, "/GC", rows, muted_from=cut)
+    at_us = feed.lost[0][0] if feed.lost else feed.gave_up[0][0]
+    assert rows[cut][0] < at_us < rows[cut][0] + 300 * US_PER_S
+
+
+# --- one symbol ------------------------------------------------------------------------------------------------------
+
+
+async def begun(*symbols: str, start_us: int = TUESDAY_US) -> Feed:
+    """All symbols come, and trade every third second for five minutes: fewer rows than make a busy feed."""
+    feed = Feed(start_us, *symbols)
+    await feed.seconds(301, *symbols, every=3)
+    assert feed.quiet and not feed.asked
+    return feed
+
+
+async def test_a_symbol_that_trades_and_does_not_come_is_mute_and_said_once() -> None:
+    feed = await begun("/ES")
+    since_us = feed.quality.symbol("/ES").seen_us
+    await feed.seconds(59, "/ES", every=2, arrives=False)
+    assert feed.quiet
+    await feed.seconds(10, "/ES", every=2, arrives=False)
+    assert feed.said == ["No data of /ES"] and feed.again == ["/ES"]
+    assert [symbol for _, symbol in feed.lost] == ["/ES"]
+    assert feed.complaints["mute"] == "no data of /ES"
+    assert feed.quality.symbol("/ES").mute_since_us == since_us
+    assert feed.asked == [("/ES",)]
+
+
+async def test_the_image_after_it_is_not_the_end_of_it_but_the_next_row_is() -> None:
+    feed = await begun("/ES")
+    await feed.seconds(70, "/ES", every=2, arrives=False)
+    feed.row("/ES", feed.clock.now_us())  # the image that the new subscription brings
+    await feed.seconds(5)
+    assert feed.quality.symbol("/ES").mute_since_us
+    await feed.seconds(70, "/ES", every=2, arrives=False)
+    assert len(feed.lost) == 2 and len(feed.said) == 1 and feed.again == ["/ES"]
+    feed.row("/ES")
+    await feed.seconds(2, "/ES")
+    await feed.seconds(2)
+    assert not feed.quality.symbol("/ES").mute_since_us
+    assert feed.complaints["mute"] == ""
+
+
+async def test_a_quiet_symbol_costs_ever_fewer_questions() -> None:
+    feed = await begun("/ES", "/GC")
+    await feed.seconds(7_200, "/ES", every=2)
+    assert feed.quiet
+    assert {one for asked in feed.asked for one in asked} == {"/GC"}
+    assert len(feed.asked) <= 7
+
+
+async def test_a_habit_of_silence_is_learned() -> None:
+    feed = await begun("/ES", "/GC")
+    for _ in range(20):
+        await feed.seconds(100, "/ES", every=2)
+        feed.trade("/GC")
+    asked = len(feed.asked)
+    for _ in range(20):
+        await feed.seconds(150, "/ES", every=2)
+        feed.trade("/GC")
+    assert len(feed.asked) == asked and feed.quiet
+
+
+async def test_a_trade_that_is_on_its_way_while_rest_is_asked_is_no_alarm() -> None:
+    feed = await begun("/ES", "/GC")
+    while not feed.asked:  # traded in the very second in which the question is asked, and brought three seconds later
+        feed.traded_us["/GC"] = [feed.clock.now_us() + US_PER_S]
+        await feed.seconds(1)
+        feed.trade("/ES")
+    await feed.seconds(2, "/ES")
+    feed.row("/GC", feed.traded_us["/GC"][0])
+    await feed.seconds(20, "/ES")
+    assert feed.quiet
+
+
+@pytest.mark.parametrize("case", ["rest fails", "refused", "delayed", "closed", "off line"])
+async def test_nothing_is_said_of_what_cannot_be_known(case: str) -> None:
+    feed = await begun("/ES", "SPY")
+    match case:
+        case "rest fails":
+            feed.fails = True
+        case "refused":
+            feed.refused["SPY"] = "code 19"
+        case "delayed":
+            feed.quality.symbol("SPY").delayed = True
+        case "closed":
+            feed.clock.advance(NIGHT_US)
+        case "off line":
+            feed.is_on_line = False
+    for _ in range(200):
+        await feed.second()
+        feed.row("/ES")
+        feed.trade("SPY", arrives=False)
+    assert feed.quiet
+    assert any("SPY" in symbols for symbols in feed.asked) is (case == "rest fails")
+
+
+async def test_the_silence_of_the_night_is_none_of_the_morning() -> None:
+    """Stocks open at 04:00; what was silent since the evening has its patience from then on."""
+    feed = await begun("/ES", "SPY")
+    evening_us = trading_window_at(instrument_of("SPY"), TUESDAY_US).close_us  # type: ignore[union-attr]
+    feed.clock.advance(evening_us + 8 * 3600 * US_PER_S - 10 * US_PER_S)
+    feed.row("/ES")
+    await feed.seconds(10 + PATIENCE_LEAST_US // US_PER_S - 2, "/ES", every=2)
+    assert not feed.asked
+    await feed.seconds(4, "/ES", every=2)
+    assert feed.asked == [("SPY",)] and feed.quiet
+
+
+# --- what never comes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+async def test_a_symbol_without_an_image_is_named_once(unknown: bool) -> None:
+    feed = Feed(TUESDAY_US, "/ES", "NOPE")
+    feed.unknown = ("NOPE",) if unknown else ()
+    await feed.second()
+    feed.trade("/ES")
+    await feed.seconds(IMAGE_WITHIN_US // US_PER_S - 1, "/ES")
+    assert feed.quiet
+    await feed.seconds(300, "/ES")
+    assert feed.said == ["NOPE does not come"]
+    assert feed.quality.symbol("NOPE").invalid and feed.complaints["invalid"] == "NOPE never came"
+    feed.watch.entered("subscribing", "")
+    await feed.seconds(300, "/ES")
+    assert feed.said == ["NOPE does not come"], "once, not with each connection"
+    feed.row("NOPE")
+    await feed.seconds(2, "/ES")
+    assert not feed.quality.symbol("NOPE").invalid and feed.complaints["invalid"] == ""
+
+
+async def test_a_symbol_whose_market_is_closed_need_not_come() -> None:
+    feed = Feed(SATURDAY_US, "/ES", "SPY")
+    await feed.seconds(300)
+    assert feed.quiet and not feed.asked
+
+
+async def test_what_nobody_wants_any_more_is_forgotten_with_its_faults_and_the_sentinel_kept() -> None:
+    feed = Feed(TUESDAY_US, "/ES", "NOPE", "SPY")
+    await feed.seconds(60, "/ES", "SPY", every=3)
+    assert feed.complaints["invalid"]
+    feed.streamed = ("/ES",)
+    await feed.seconds(2, "/ES")
+    assert not any(feed.complaints.values()) and not feed.forgotten
+    await feed.seconds(15, "/ES")
+    assert feed.forgotten == ["NOPE"]
+    feed.streamed = ("/ES", "NOPE")
+    await feed.seconds(60, "/ES", every=3)
+    assert feed.complaints["invalid"] == "NOPE never came"
+
+
+async def test_a_symbol_that_is_wanted_again_at_once_is_not_forgotten() -> None:
+    feed = Feed(TUESDAY_US, "/ES", "QQQ")
+    await feed.seconds(5, "/ES", "QQQ")
+    feed.streamed = ("/ES",)
+    await feed.seconds(5, "/ES")
+    feed.streamed = ("/ES", "QQQ")
+    await feed.seconds(30, "/ES", "QQQ")
+    assert not feed.forgotten and feed.quiet
+
+
+# --- the whole feed --------------------------------------------------------------------------------------------------
+
+
+async def busy() -> Feed:
+    """A feed that brings a row every second."""
+    feed = Feed(TUESDAY_US, "/ES", "SPY")
+    await feed.seconds(90, "/ES", "SPY")
+    return feed
+
+
+async def test_a_busy_feed_that_goes_mute_is_given_up_within_35_s() -> None:
+    feed = await busy()
+    last_us = feed.quality.row_us
+    await feed.seconds(60, "/ES", "SPY", arrives=False)
+    ((at_us, reason),) = feed.gave_up
+    assert FEED_PATIENCE_US <= at_us - last_us <= 25 * US_PER_S
+    assert "while /ES SPY trades" in reason and feed.doubted_us == last_us
+    assert not feed.lost, "the new connection makes the gap"
+
+
+async def test_a_busy_feed_that_pauses_is_asked_about_ever_more_seldom() -> None:
+    feed = await busy()
+    await feed.seconds(2 * FEED_PATIENCE_US // US_PER_S - 1)
+    assert feed.quiet and len(feed.asked) == 1
+    await feed.seconds(2 * FEED_PATIENCE_US // US_PER_S)
+    assert feed.quiet and len(feed.asked) == 2
+    await feed.seconds(40, "/ES", "SPY")
+    assert feed.quiet
+
+
+async def test_a_busy_feed_that_is_silent_while_rest_is_down_is_given_up_at_twice_the_time() -> None:
+    feed = await busy()
+    feed.fails = True
+    await feed.seconds(2 * FEED_PATIENCE_US // US_PER_S - 1, "/ES", "SPY", arrives=False)
+    assert not feed.gave_up
+    await feed.seconds(10, "/ES", "SPY", arrives=False)
+    assert "REST cannot be asked" in feed.gave_up[0][1]
+
+
+async def test_a_feed_without_rest_is_never_called_mute() -> None:
+    feed = Feed(TUESDAY_US, "/ES")
+    feed.watch = MuteWatch(feed, feed, lambda: ("/ES",), instrument_of, None, lambda *_: None, feed.clock)
+    feed.trade("/ES")
+    await feed.seconds(90, "/ES")
+    await feed.seconds(600, "/ES", arrives=False)
+    assert feed.quiet
+
+
+async def test_the_loop_looks_every_second_of_the_market() -> None:
+    feed = await begun("/ES")
+    looks = asyncio.create_task(feed.watch.run())
+    for _ in range(80):
+        feed.clock.advance(feed.clock.now_us() + US_PER_S)
+        feed.trade("/ES", arrives=False)
+        for _ in range(4):
+            await asyncio.sleep(0)
+    looks.cancel()
+    await asyncio.gather(looks, return_exceptions=True)
+    assert feed.said == ["No data of /ES"]
+
+
+@pytest.mark.parametrize("phase_s", range(1, 11))
+async def test_a_mute_feed_is_noticed_in_time_where_only_heartbeats_move_the_market(phase_s: int) -> None:
+    feed = await busy()
+    last_us = feed.quality.row_us
+    for beat_s in range(phase_s, 60, 10):
+        for second in range(10):
+            feed.traded_us["/ES"].append(last_us + (beat_s - 10 + second) * US_PER_S)
+        await feed.second(last_us + beat_s * US_PER_S)
+        for _ in range(12):  # the clock stands still, the machine goes on
+            await feed.second(feed.clock.now_us())
+    ((at_us, _),) = feed.gave_up
+    assert at_us - last_us <= 35 * US_PER_S

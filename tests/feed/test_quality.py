@@ -1,0 +1,383 @@
+"""Trades that jump are held until something says the same, never lost when they are real, and no recorded one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from tests.recorded import recorded
+from tradeassistd.base.clock import MarketClock
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.events import Event, Facts, Gap, Start
+from tradeassistd.feed.frames import Frame
+from tradeassistd.feed.intake import Intake
+from tradeassistd.feed.quality import HELD_MAX_US, Quarantine, jump_limit
+from tradeassistd.feed.states import ConnectionChange
+from tradeassistd.market.instrument import instrument_of
+from tradeassistd.market.price import PRICE_SCALE
+from tradeassistd.market.quote import Change, Quote
+from tradeassistd.market.recorded import read_ticks
+from tradeassistd.market.tick import Field, Tick
+
+T0 = 1_699_974_000_000  # ms, 2023-11-14 10:00 New York
+SECOND = 1000
+
+
+def begun(symbol: str = "/ES", price: float = 5000.0, **options: Any) -> Intake:
+    """A symbol that stands at `price`, bid and ask a tick away, volume 1000."""
+    taker = Intake(MarketClock(), Start(0, "hash"), last_us=0, last_known_us=0, **options)
+    image = Change(symbol, last=price, volume=1000, trade_ms=T0, delayed=False, high=price)
+    if symbol[0] != "$":
+        image.bid, image.ask = price - 0.25, price + 0.25
+    feed(taker, 0, image)
+    return taker
+
+
+def feed(taker: Intake, after_ms: int, *changes: Change) -> list[Event]:
+    return list(taker.frame(Frame(T0 + after_ms, list(changes))))
+
+
+def told(events: Sequence[Event]) -> list[tuple[float | None, int | None]]:
+    """Price and size of each trade."""
+    return [
+        (one.last / PRICE_SCALE if one.last is not None else None, one.size)
+        for one in events
+        if isinstance(one, Tick) and one.is_trade
+    ]
+
+
+def print_at(price: float, volume: int, symbol: str = "/ES", **more: Any) -> Change:
+    return Change(symbol, last=price, volume=volume, **more)
+
+
+# --- how a held trade ends -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wild", [5150.0, 4850.0])
+def test_a_bad_print_is_left_out_and_its_size_counts_with_the_next_trade(wild: float) -> None:
+    taker = begun()
+    events = feed(taker, 100, print_at(wild, 1005, high=max(wild, 5000.0), low=min(wild, 5000.0)))
+    assert not [one for one in events if isinstance(one, Tick | Facts)]
+    with capture_logs() as logs:
+        events = feed(taker, 200, print_at(5000.25, 1007))
+    assert told(events) == [(5000.25, 7)]
+    assert [entry["event"] for entry in logs] == ["quote.bad_print"]
+    quality = taker.documents(["/ES"])["/ES"]
+    assert (quality["quarantined"], quality["bad_prints"]) == (1, 1)
+    with capture_logs() as logs:
+        feed(taker, 300, print_at(wild, 1008), print_at(5000.0, 1009))
+    assert not logs and taker.documents(["/ES"])["/ES"]["bad_prints"] == 2, "said once, counted each time"
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (Change("/ES", last=5149.75, volume=1008), [(5150.0, 5), (5149.75, 3)]),
+        (Change("/ES", last=5075.0, volume=1008), [(5150.0, 5), (5075.0, 3)]),
+        (Change("/ES", volume=1008), [(5150.0, 5), (5150.0, 3)]),
+        (Change("/ES", bid=5149.0), [(5150.0, 5)]),
+        (Change("/ES", bid=5075.0, ask=5076.0), [(5150.0, 5)]),
+        (Change("/ES", bid=5074.75, ask=5200.0), []),
+        (Change("/ES", ask=5150.0), []),
+        (Change("/ES", bid_size=3), []),
+    ],
+)
+def test_what_confirms_a_jump_is_a_trade_past_the_middle_or_a_bid_there(
+    second: Change, expected: list[tuple[float, int]]
+) -> None:
+    taker = begun()
+    assert told(feed(taker, 100, print_at(5150.0, 1005))) == []
+    assert told(feed(taker, 200, second)) == expected
+    assert taker.documents(["/ES"])["/ES"]["bad_prints"] == 0
+
+
+def test_a_fall_is_confirmed_by_an_ask_and_told_before_it() -> None:
+    taker = begun()
+    feed(taker, 100, print_at(4850.0, 1005))
+    events = [one for one in feed(taker, 200, Change("/ES", ask=4900.0)) if isinstance(one, Tick)]
+    assert [(one.is_trade, bool(one.changed & Field.ASK)) for one in events] == [(True, False), (False, True)]
+
+
+def test_quotes_that_have_come_over_before_make_it_no_jump() -> None:
+    taker = begun()
+    feed(taker, 50, Change("/ES", bid=5149.0, ask=5150.0))
+    assert told(feed(taker, 100, print_at(5150.0, 1005))) == [(5150.0, 5)]
+
+
+def test_bid_and_ask_of_a_held_row_are_told_at_once() -> None:
+    taker = begun()
+    events = feed(taker, 100, print_at(5150.0, 1005, bid=5000.25, status="Normal"))
+    (tick, facts) = (one for one in events if isinstance(one, Tick | Facts))
+    assert isinstance(tick, Tick) and isinstance(facts, Facts)
+    assert (tick.last, tick.bid, tick.volume) == (5000 * PRICE_SCALE, 500_025_000_000, 1000)
+    assert (facts.status, facts.high) == ("Normal", 5000 * PRICE_SCALE)
+
+
+def test_what_nothing_confirms_or_refutes_is_believed_after_five_seconds() -> None:
+    taker = begun()
+    feed(taker, 0, print_at(5150.0, 1005))
+    assert told(feed(taker, HELD_MAX_US // 1000 - 1)) == []
+    assert told(feed(taker, HELD_MAX_US // 1000)) == [(5150.0, 5)]
+    assert told(feed(taker, 6000, print_at(5150.25, 1006))) == [(5150.25, 1)], (
+        "and is what later ones are compared with"
+    )
+
+
+def test_a_third_far_away_trade_is_held_against_the_second() -> None:
+    taker = begun()
+    feed(taker, 100, print_at(5150.0, 1005))
+    assert told(feed(taker, 200, print_at(5300.0, 1006))) == [(5150.0, 5)]
+    assert told(feed(taker, 300, print_at(5151.0, 1007))) == [(5151.0, 2)]
+    taker = begun()
+    feed(taker, 100, print_at(5150.0, 1005))
+    assert told(feed(taker, 200, print_at(4850.0, 1006))) == [], "on the other side: the first is refuted"
+    assert told(feed(taker, 300, print_at(4850.25, 1007))) == [(4850.0, 6), (4850.25, 1)]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "near", "far"),
+    [("/ES", 1.99, 2.01), ("IBM", 9.99, 10.1), ("SPY", 2.99, 3.1), ("$SPX", 2.99, 3.1), ("$VIX", 14.9, 15.1)],
+)
+def test_the_limit_is_that_of_the_class(symbol: str, near: float, far: float) -> None:
+    for percent, is_held in ((near, False), (far, True), (-near, False), (-far, True)):
+        taker = begun(symbol, 100.0)
+        events = feed(taker, 100, print_at(100.0 + percent, 1005, symbol))
+        assert (told(events) == []) is is_held, percent
+        assert bool(taker.documents([symbol])[symbol]["quarantined"]) is is_held
+
+
+def test_internals_swing_as_they_like_and_eight_ticks_are_no_jump() -> None:
+    assert jump_limit(instrument_of("$TICK")) is None
+    taker = begun("$TICK", 10.0)
+    assert told(feed(taker, 100, Change("$TICK", last=-900))) == [(-900.0, 0)]
+    penny = begun("PENNY", 0.3)
+    assert told(feed(penny, 100, print_at(0.37, 1005, "PENNY"))) == [(0.37, 5)]
+    assert told(feed(penny, 200, print_at(0.50, 1006, "PENNY"))) == []
+
+
+def test_an_index_is_confirmed_by_its_next_sample() -> None:
+    taker = begun("$SPX", 5000.0)
+    assert told(feed(taker, 100, Change("$SPX", last=5200.0, trade_ms=T0 + 1))) == []
+    assert told(feed(taker, 1100, Change("$SPX", trade_ms=T0 + 2))) == [(5200.0, 0), (5200.0, 0)]
+
+
+def test_another_session_contract_or_connection_begins_anew() -> None:
+    taker = begun("SPY", 100.0)
+    assert told(feed(taker, 24 * 3600 * SECOND, print_at(110.0, 1005, "SPY"))) == [(110.0, 5)]
+    taker = begun()
+    feed(taker, 50, Change("/ES", contract="/ESZ23"))
+    events = feed(taker, 100, print_at(5150.0, 1005, contract="/ESH24"))
+    assert [one.last for one in events if isinstance(one, Tick)] == [5150 * PRICE_SCALE]
+    taker = begun()
+    feed(taker, 100, print_at(5150.0, 1005))
+    list(taker.connection(ConnectionChange("backoff", "reset")))
+    (tick,) = (one for one in feed(taker, 9 * SECOND, print_at(5150.0, 1005)) if isinstance(one, Tick))
+    assert tick.is_image and tick.last == 5150 * PRICE_SCALE
+
+
+def test_a_value_that_is_not_plausible_or_none_is_no_price_to_compare_with() -> None:
+    taker = begun("SPY", 100.0)
+    feed(taker, 100, print_at(0, 1005, "SPY"))
+    feed(taker, 200, print_at(90_000.0, 1006, "SPY"))
+    assert taker.doubted == {"SPY": 1}
+    assert told(feed(taker, 300, print_at(100.5, 1007, "SPY"))) == [(100.5, 1)]
+    assert taker.documents(["SPY"])["SPY"]["quarantined"] == 0
+
+
+# --- laws ------------------------------------------------------------------------------------------------------------
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from([4700.0, 4850.0, 4999.0, 5000.0, 5001.0, 5150.0, 5300.0, None]), st.integers(1, 5),
+              st.integers(0, 3000)),
+    min_size=1, max_size=25,
+)  # fmt: skip
+
+
+@given(ROWS)
+def test_every_trade_is_told_in_order_or_counted_as_a_bad_print_and_all_volume_counts(
+    rows: list[tuple[float | None, int, int]],
+) -> None:
+    taker, volume, at_ms = begun(), 1000, 0
+    sent: list[float] = []
+    ticks: list[Event] = []
+    for price, size, step_ms in rows:
+        at_ms += step_ms
+        volume += size
+        change = Change("/ES", last=price, volume=volume) if price else Change("/ES", bid_size=size)
+        volume -= 0 if price else size
+        sent += [price] if price else []
+        ticks += feed(taker, at_ms, change)
+    ticks += feed(taker, at_ms + HELD_MAX_US // 1000)
+    prices = [price for price, _ in told(ticks)]
+    left_out = taker.documents(["/ES"])["/ES"]["bad_prints"]
+    assert len(prices) + left_out == len(sent)
+    at = iter(sent)
+    assert all(any(one == price for one in at) for price in prices), "in order"
+    assert sum(size or 0 for _, size in told(ticks)) == volume - 1000 or left_out
+    times = [event.event_us for event in ticks]
+    assert times == sorted(set(times))
+
+
+@given(ROWS)
+def test_nothing_is_held_longer_than_five_seconds(rows: list[tuple[float | None, int, int]]) -> None:
+    quote, quarantine = Quote("/ES"), Quarantine(instrument_of("/ES"))
+    now_us = T0 * 1000
+    held_since_us = 0
+    for volume, (price, _, step_ms) in enumerate([(5000.0, 1, 0), *rows], 1):
+        now_us += step_ms * 1000
+        quarantine.due(now_us)
+        if quarantine.holds:
+            assert now_us - held_since_us < HELD_MAX_US
+        was_held = quarantine.holds
+        change = Change("/ES", last=price, volume=volume)
+        rows_out = quarantine.take(change, quote, now_us)
+        for one in (change,) if rows_out is None else rows_out:
+            quote.merge(volume, one)
+        if quarantine.holds and (not was_held or rows_out is not None):
+            held_since_us = now_us
+
+
+SESSIONS = [
+    ("ES_ESH4_20231225_globex_reopen_1h", "/ES"), ("GC_GCZ13_20131007_trades_session", "/GC"),
+    ("SPY_20131007_trades_session", "SPY"), ("IBM_20131007_nbbo_and_trades_session", "IBM"),
+    ("ES_ESH22_20220124_tbt_dom_1min", "/ES"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "symbol"), SESSIONS)
+def test_no_trade_of_a_recorded_session_is_held(name: str, symbol: str) -> None:
+    quote, quarantine, volume = Quote(symbol), Quarantine(instrument_of(symbol)), 0
+    for row in read_ticks(recorded(f"ticks/{name}.csv.gz")):
+        volume += row.size or 0
+        change = Change(symbol)
+        if row.price is not None:
+            change.last, change.volume = row.price / PRICE_SCALE, volume
+        assert quarantine.take(change, quote, row.ts_ns // 1000) is None
+
+
+@pytest.mark.parametrize("away", [1.025, 0.97, 1.5, 0.1])
+def test_every_bad_print_put_into_a_recorded_session_is_left_out(away: float) -> None:
+    quote, quarantine, volume, put_in = Quote("/ES"), Quarantine(instrument_of("/ES")), 0, 0
+    for number, row in enumerate(read_ticks(recorded("ticks/ES_ESH22_20220124_tbt_dom_1min.csv.gz"))):
+        assert row.price is not None
+        volume += row.size or 0
+        prices = [row.price / PRICE_SCALE]
+        if number and number % 100 == 0:
+            prices.insert(0, round(prices[0] * away * 4) / 4)
+            put_in += 1
+        for price in prices:
+            change = Change("/ES", last=price, volume=volume)
+            found = quarantine.take(change, quote, row.ts_ns // 1000)
+            for one in (change,) if found is None else found:
+                assert one.last is None or one.last == prices[-1]
+                quote.merge(number, one)
+    assert put_in > 15 and quarantine.bad_prints == put_in
+
+
+# --- what is lost, delayed or of another contract ------------------------------------------------------------------
+
+
+def test_a_symbol_that_is_lost_is_a_gap_at_once_and_until_it_is_back() -> None:
+    taker = begun()
+    feed(taker, 100, Change("SPY", last=500))
+    feed(taker, 60 * SECOND)
+    taker.lose(("/ES",), "mute")
+    gaps = [one for one in feed(taker, 61 * SECOND) if isinstance(one, Gap)]
+    assert [(one.from_us, one.to_us, one.symbols, one.reason) for one in gaps] == [
+        (T0 * 1000, (T0 + 61 * SECOND) * 1000, ("/ES",), "mute")
+    ]
+    assert not [one for one in feed(taker, 62 * SECOND, Change("SPY", last=501)) if isinstance(one, Gap)]
+    events = feed(taker, 70 * SECOND, print_at(5200.0, 9000))
+    gap, tick = (one for one in events if isinstance(one, Gap | Tick))
+    assert isinstance(gap, Gap) and isinstance(tick, Tick)
+    assert (gap.from_us, gap.to_us) == ((T0 + 61 * SECOND) * 1000, (T0 + 70 * SECOND) * 1000)
+    assert tick.is_image and not tick.is_trade, "what it reports was traded while nobody watched"
+    assert told(feed(taker, 71 * SECOND, print_at(5200.25, 9001))) == [(5200.25, 1)]
+
+
+def test_the_gap_of_a_feed_that_was_mute_begins_at_its_last_row() -> None:
+    taker = begun()
+    list(taker.connection(ConnectionChange("live")))
+    for after_s in (10, 20, 30):
+        feed(taker, after_s * SECOND)  # heartbeats
+    taker.doubt(T0 * 1000)
+    feed(taker, 31 * SECOND)
+    list(taker.connection(ConnectionChange("backoff", "mute")))
+    gaps = [one for one in feed(taker, 40 * SECOND, print_at(5000, 2000)) if isinstance(one, Gap)]
+    assert [(one.from_us, one.to_us) for one in gaps] == [(T0 * 1000, (T0 + 40 * SECOND) * 1000)]
+    feed(taker, 50 * SECOND)
+    list(taker.connection(ConnectionChange("backoff", "reset")))
+    gaps = [one for one in feed(taker, 60 * SECOND, print_at(5000, 2000)) if isinstance(one, Gap)]
+    assert [one.from_us for one in gaps] == [(T0 + 50 * SECOND) * 1000], "and heartbeats count again afterwards"
+
+
+@pytest.mark.parametrize(
+    ("stored", "first", "expected"),
+    [
+        ("/ESZ23", "/ESH24", ["/ESZ23", "/ESH24"]),
+        ("/ESH24", "/ESH24", ["/ESH24"]),
+        ("", "/ESH24", ["/ESH24"]),
+    ],
+)
+def test_a_roll_while_the_daemon_was_down_is_told_with_the_first_image(
+    stored: str, first: str, expected: list[str]
+) -> None:
+    contracts = {"/ES": stored} if stored else {}
+    taker = Intake(MarketClock(), Start(0, "hash"), last_us=0, last_known_us=0, contracts=contracts)
+    events = feed(taker, 0, Change("/ES", last=5000, contract=first))
+    assert [one.contract for one in events if isinstance(one, Facts)] == expected
+    assert isinstance(events[-1], Tick)
+    assert not [one for one in feed(taker, 5, Change("/ES", contract=first)) if isinstance(one, Facts)]
+
+
+def test_delayed_data_is_known_and_marked_or_unknown_as_the_settings_say() -> None:
+    for unknown in (False, True):
+        taker = begun(delayed_is_unknown=unknown)
+        events = feed(taker, 10, print_at(5001.0, 1005, delayed=True))
+        (tick,) = (one for one in events if isinstance(one, Tick))
+        assert tick.changed & Field.DELAYED and taker.delayed == {"/ES"}
+        assert taker.documents(["/ES"])["/ES"]["delayed"]
+        assert (tick.last is None, tick.bid is None, tick.is_trade) == (unknown, unknown, not unknown)
+        facts = [one for one in events if isinstance(one, Facts)]
+        assert [one.high for one in facts] == ([None] if unknown else [])
+        (tick,) = (one for one in feed(taker, 20, print_at(5002.0, 1006)) if isinstance(one, Tick))
+        assert (tick.last is None) is unknown
+        events = feed(taker, 30, Change("/ES", delayed=False))
+        (tick,) = (one for one in events if isinstance(one, Tick))
+        assert tick.last == 5002 * PRICE_SCALE and not tick.changed & Field.DELAYED
+        assert bool(tick.changed & Field.LAST) is unknown, "rules on the price are judged anew"
+        assert [one.high for one in events if isinstance(one, Facts)] == ([5000 * PRICE_SCALE] if unknown else [])
+        assert not taker.delayed
+
+
+def test_zeros_from_the_resets_are_unknown_and_the_volume_begins_anew() -> None:
+    taker = begun("SPY", 500.0)
+    events = feed(taker, 100, Change("SPY", open=0, high=0, low=0), Change("SPY", volume=0))
+    (facts,) = (one for one in events if isinstance(one, Facts))
+    assert (facts.open, facts.high, facts.low) == (None, None, None)
+    assert told(events) == []
+    assert set(taker.documents(["SPY"])["SPY"]["unknown"]) == {"open", "high", "low", "prev_close"}
+    assert told(feed(taker, 200, print_at(500.1, 30, "SPY"))) == [(500.1, 30)]
+
+
+def test_the_quality_of_a_symbol_says_how_old_its_last_row_is() -> None:
+    taker = begun()
+    feed(taker, 2500)
+    quality = taker.documents(["/ES"])["/ES"]
+    assert (quality["last_row_age_s"], quality["rows"], quality["mute_since"]) == (2.5, 1, None)
+    taker.quality.symbol("/ES").mute_since_us = T0 * 1000
+    assert taker.documents(["/ES"])["/ES"]["mute_since"].startswith("2023-11-14T15:00:00")
+    assert taker.quality.symbol("/ES").usual_us < 60 * US_PER_S
+
+
+def test_a_symbol_that_was_not_subscribed_for_a_while_begins_with_an_image_and_no_trade() -> None:
+    taker = begun("QQQ", 400.0)
+    taker.forget("QQQ")
+    (tick,) = (one for one in feed(taker, 3_600 * SECOND, print_at(480.0, 900_000, "QQQ")) if isinstance(one, Tick))
+    assert tick.is_image and not tick.is_trade and tick.last == 480 * PRICE_SCALE
+    taker.forget("NEVER SEEN")

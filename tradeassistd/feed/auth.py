@@ -1,0 +1,444 @@
+"""The daemon's login to Schwab: kept fresh in the background, replaced while it runs, and its end told in time.
+
+Three facts make this a part of its own (protocol notes 1): schwab-py refreshes the access token only when a call is
+made; a login dies after seven days whatever is done; and a new one needs a human. So the token is refreshed well before
+it expires, a dead one is told once and not asked for again until the token file changes, and a new one is taken up at
+once: the stream that runs goes on, as Schwab looks at tokens only when a connection begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+import structlog
+from watchfiles import Change, awatch
+
+from tradeassistd.base.clock import Clock, WallClock
+from tradeassistd.base.config import SchwabSettings
+from tradeassistd.base.errors import ConfigError, TransientError
+from tradeassistd.base.instant import US_PER_S, iso
+from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
+from tradeassistd.engine.events import ON_LINE
+from tradeassistd.feed.countdown import due_notice, next_due_us
+from tradeassistd.feed.frames import Frame
+from tradeassistd.feed.schwab import LOG_IN, LoginDenied, LoginNeeded, Stream, Unauthorized, open_client, refresh
+from tradeassistd.feed.token import REFRESH_TOKEN_S, Signature, Token, TokenFile
+
+REFRESH_BEFORE_S = 300
+"""The access token is refreshed so long before it expires: after 25 of 30 minutes."""
+REFRESH_WITHIN_S = 30.0
+RETRY_FIRST_S = 10.0
+RETRY_MAX_S = 300.0
+LOOK_EVERY_S = 10.0
+"""The token file is looked at so often, also where nobody says that it changed."""
+UNREADABLE_AFTER_S = 30.0
+"""Whoever writes it in place has done so by then; one that stays unreadable is told."""
+RENEW_AGAIN_AFTER_S = 60.0
+"""An access token younger than this is not the reason for a refusal."""
+META_KEY = "schwab_login"
+DEAD, DOWN = "dead", "down"
+"""Marks of what is said beside the countdown: the token is dead; and nothing comes any more."""
+
+log = structlog.get_logger(__name__)
+
+
+class Say(Protocol):
+    """Tells people (live.Live.say); `memory` is kept in the same transaction."""
+
+    def __call__(self, title: str, text: str, severity: str = ..., memory: Mapping[str, str] = ...) -> None: ...
+
+
+class Memory(Protocol):
+    """What outlives the daemon (store.writer.Store)."""
+
+    async def recall(self, key: str) -> str: ...
+    async def remember(self, key: str, value: str) -> None: ...
+
+
+class Login:
+    """The login, from the token file. `run` keeps it, `count_down` tells of its end; hand `entered` the feed's states.
+
+    The seven days are counted on the computer's clock; where market time is the feed's (`clock: market`), from the
+    market time at which the login was first seen.
+    """
+
+    def __init__(
+        self,
+        settings: SchwabSettings,
+        say: Say,
+        memory: Memory,
+        clock: Clock,
+        turns: Turns,
+        *,
+        market_time: bool = False,
+        wall: Clock | None = None,
+    ) -> None:
+        """`wall` is the computer's clock, which access tokens live by."""
+        assert settings.token_file is not None  # load_settings completes it
+        self.file = TokenFile(settings.token_file)
+        self.wake: Callable[[], None] = lambda: None
+        """Ends the connection's wait; set it once there is a connection."""
+        self.saw: Callable[[str], None] | None = None
+        """Gets every frame of the streams opened from then on, as it came."""
+        self._settings = settings
+        self._say = say
+        self._memory = memory
+        self._clock = clock
+        self._wall = wall or WallClock()
+        self._market_time = market_time
+        self._token: Token | None = None
+        self._signature: Signature | None = None
+        self._begun_us = 0
+        self._said: set[str] = set()
+        self._unsaved = False
+        self._dead = ""
+        self._unreadable = ""
+        self._unreadable_since_s: float | None = None
+        self._opened_with: Signature | None = None
+        self._feed = ""
+        self._feed_reason = ""
+        self._refreshed_us = 0
+        self._refreshed_s = float("-inf")
+        self._retries = 0
+        self._retry_at_s = 0.0
+        self._last_error = ""
+        self._stored = ""
+        """The refresh token that was stored last: Schwab may change it when it refreshes."""
+        self._writing: asyncio.Task[None] | None = None
+        self._heard = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._turn = turns.join("login")
+        self._count_turn = turns.join("login.countdown")
+
+    async def begin(self) -> None:
+        """Read the token and what was said of it before; to be called once, before the loops. A missing token is no
+        error: the connection says that a login is needed."""
+        kept = json.loads(await self._memory.recall(META_KEY) or "{}")
+        self._signature = self.file.signature()
+        self._read()
+        if self._token is not None and kept.get("created_s") == self._token.created_s:
+            self._said, self._begun_us = set(kept["said"]), kept["begun_us"]
+
+    def open_stream(self, put: Callable[[Frame], None]) -> Stream:
+        """A stream for one connection, with the newest token. Raises LoginNeeded, without asking Schwab once more."""
+        self.look()
+        self._opened_with = self._signature
+        return _LoginStream(self, self.open_client(), put)
+
+    def open_client(self) -> Any:
+        """An async schwab-py client with the newest token; close it. Raises LoginNeeded when there is no good one."""
+        self.look()
+        if self._dead:
+            raise LoginNeeded(self._dead, hint=LOG_IN)
+        settings = self._settings
+        try:
+            return open_client(settings.app_key.get_secret_value(), settings.app_secret.get_secret_value(), self.file,
+                               settings.base_url, write=self._store)  # fmt: skip
+        except ConfigError as error:
+            raise LoginNeeded(error.message, hint=LOG_IN) from error
+
+    def entered(self, state: str, reason: str) -> None:
+        """The connection came into a state."""
+        reason = reason.removesuffix(f" ({LOG_IN})")  # said with every word of ours
+        self._feed, self._feed_reason = state, reason
+        if state == "auth_needed":
+            self._tell_needed(reason)
+        elif state in ON_LINE and DOWN in self._said:
+            self._unsay(DOWN)
+
+    async def run(self) -> None:
+        """Until cancelled: refresh in time, take up a new login."""
+        listener = asyncio.create_task(self._listen(), name="login.listen")
+        try:
+            while True:
+                self._heard.clear()
+                self.look()
+                if self._refresh_in_s() <= 0:
+                    self._turn(REFRESH_WITHIN_S)
+                    await self._refresh()
+                await self._save()
+                self._turn(LOOK_EVERY_S)
+                with suppress(TimeoutError):
+                    async with self._clock.deadline(min(LOOK_EVERY_S, max(self._refresh_in_s(), 0.0))):
+                        await self._heard.wait()
+        finally:
+            listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await listener
+
+    async def count_down(self) -> None:
+        """Until cancelled: say that the login ends, in time and each time once."""
+        self._count_turn(IDLE)
+        while True:
+            await self._clock.sleep_until(1)  # before the first frame there is no market time
+            self._changed.clear()
+            self._note_begin()
+            now_us, next_us = self._clock.now_us(), None
+            if self._token is not None and not self._dead:
+                notice = due_notice(self.ends_us, now_us, self._said)
+                if notice is not None:
+                    log.warning("login.ends", ends=iso(self.ends_us))
+                    self._tell(notice.title, notice.text, notice.severity, notice.marks)
+                next_us = next_due_us(self.ends_us, now_us)
+            await self._until(next_us)
+
+    @property
+    def ends_us(self) -> int:
+        """When Schwab ends the login; 0 while that is not known."""
+        return self._begun_us + REFRESH_TOKEN_S * US_PER_S if self._begun_us else 0
+
+    @property
+    def needed(self) -> str:
+        """Why somebody has to log in; empty while nobody has to."""
+        return self._dead or (self._feed_reason if self._feed == "auth_needed" else "")
+
+    def status(self) -> dict[str, Any]:
+        """For `status`; no secrets. Times are ISO text, empty when not known."""
+        token = self._token
+        return {
+            "needed": self.needed,
+            "logged_in": iso(self._begun_us) if self._begun_us else "",
+            "ends": iso(self.ends_us) if self.ends_us else "",
+            "ends_in_s": (self.ends_us - self._clock.now_us()) // US_PER_S if self.ends_us else None,
+            "refreshed": iso(self._refreshed_us) if self._refreshed_us else "",
+            "access_until": iso(token.access_until_s * US_PER_S) if token and token.access_until_s else "",
+            "created_s": token.created_s if token else 0,
+            "last_error": self._last_error or self._unreadable,
+            "token_file": str(self.file.path),
+        }
+
+    def look(self) -> None:
+        """Take up what has become of the token file."""
+        signature = self.file.signature()
+        if signature != self._signature or self._unreadable:
+            self._signature = signature
+            before = self._token
+            self._read()
+            if self._token is not None and not self._unreadable:
+                self._take_up(before)
+        self._tell_unreadable()
+        if self._feed == "auth_needed" and self._signature != self._opened_with and not self._unreadable:
+            self.wake()
+
+    async def renew(self, client: Any) -> None:
+        """A fresh access token for a client whose token Schwab did not take. Raises what `refresh` raises, and
+        TransientError when it is fresh already."""
+        if self._clock.elapsed_s() - self._refreshed_s < RENEW_AGAIN_AFTER_S:
+            raise TransientError("the access token is fresh, and was not taken all the same")
+        token = self._token
+        try:
+            await refresh(client)
+        except LoginNeeded as error:
+            self.refused(error.message, token)
+            raise
+        await self._note_refreshed()
+
+    def refused(self, reason: str, token: Token | None) -> None:
+        """Schwab says that this token is dead. Raises TransientError when another login has taken its place."""
+        self.look()
+        if token is not None and self._token is not None and self._token.refresh_token != token.refresh_token:
+            raise TransientError("somebody has logged in to Schwab meanwhile")
+        self._dead, self._last_error = reason, reason
+        log.error("login.needed", reason=reason)
+        self._changed.set()
+        self._tell_needed(reason)
+
+    @property
+    def token(self) -> Token | None:
+        """What the token file said last."""
+        return self._token
+
+    def _read(self) -> None:
+        try:
+            self._token, self._unreadable = self.file.token(), ""
+        except ConfigError as error:
+            if error.message != self._unreadable:
+                log.warning("token.unreadable", reason=error.message)
+            self._unreadable = error.message
+
+    def _take_up(self, before: Token | None) -> None:
+        """The file was written: by a refresh, by somebody who logged in, or anew with what it had."""
+        assert self._token is not None
+        self._dead = self._last_error = ""
+        self._retries, self._retry_at_s = 0, 0.0
+        known = before is not None and self._token.refresh_token in (before.refresh_token, self._stored)
+        if before is not None and known and self._token.is_same_login(before):
+            if self._token.access_until_s > before.access_until_s:  # schwab-py refreshes too, when it has to
+                self._refreshed_us, self._refreshed_s = self._wall.now_us(), self._clock.elapsed_s()
+        else:
+            self._begun_us, self._said, self._unsaved = 0, set(), True
+            self._refreshed_us, self._refreshed_s = 0, float("-inf")
+            log.info("login.new", logged_in=iso(self._token.created_s * US_PER_S))
+        self._changed.set()
+
+    def _tell_unreadable(self) -> None:
+        now_s = self._clock.elapsed_s()
+        if not self._unreadable:
+            self._unreadable_since_s = None
+        elif self._unreadable_since_s is None:
+            self._unreadable_since_s = now_s
+        elif now_s - self._unreadable_since_s >= UNREADABLE_AFTER_S:
+            self._tell_needed(self._unreadable)
+
+    def _tell_needed(self, reason: str) -> None:
+        """Say it loudly and once; and once more when the line drops that was up until then."""
+        mark = DEAD if self._feed in ON_LINE else DOWN
+        if mark in self._said:
+            return
+        if mark == DEAD:
+            title = "Schwab login needed, or the feed ends"
+            text = f"{reason}. Prices still come until the line drops; then nothing is watched any more."
+        else:
+            title = "Schwab login needed: nothing is watched"
+            text = f"{reason}. Nothing comes from Schwab until somebody logs in."
+        self._tell(title, f"{text} Run: tradeassist auth login", "critical", (mark,))
+
+    def _tell(self, title: str, text: str, severity: str, marks: Collection[str]) -> None:
+        self._said.update(marks)
+        self._say(title, text, severity, {META_KEY: self._kept()})
+
+    def _unsay(self, *marks: str) -> None:
+        self._said.difference_update(marks)
+        self._unsaved = True
+        self._heard.set()
+
+    def _note_begin(self) -> None:
+        """When the login began, in the time its end is counted in."""
+        if self._token is None or self._begun_us:
+            return
+        self._begun_us = self._clock.now_us() if self._market_time else self._token.created_s * US_PER_S
+        self._unsaved = True
+        self._heard.set()
+        log.info("login.counts", ends=iso(self.ends_us))
+
+    def _kept(self) -> str:
+        created_s = self._token.created_s if self._token else 0
+        return json.dumps({"created_s": created_s, "begun_us": self._begun_us, "said": sorted(self._said)})
+
+    async def _save(self) -> None:
+        if self._unsaved:
+            self._turn(DISK_WITHIN_S)
+            self._unsaved = False
+            try:
+                await self._memory.remember(META_KEY, self._kept())
+            except TransientError as error:
+                self._unsaved = True
+                log.warning("login.not_stored", reason=str(error))
+
+    def _refresh_in_s(self) -> float:
+        """Seconds until the access token has to be refreshed; infinite while there is none to refresh."""
+        token = self._token
+        if token is None or self._dead or self._unreadable:
+            return float("inf")
+        now_s = self._clock.elapsed_s()
+        early_s = min(REFRESH_BEFORE_S, token.access_life_s / 6)
+        left_s = token.access_until_s - self._wall.now_us() / US_PER_S
+        if not token.access_until_s:
+            left_s = self._refreshed_s + token.access_life_s - now_s
+        return max(left_s - early_s, self._retry_at_s - now_s)
+
+    async def _refresh(self) -> None:
+        """In the background, with a client of its own; the connection takes its token from the file."""
+        token = self._token
+        try:
+            client = self.open_client()
+            try:
+                async with self._clock.deadline(REFRESH_WITHIN_S):
+                    await refresh(client)
+            finally:
+                await client.close_async_session()
+            await self._note_refreshed()
+        except LoginNeeded as error:
+            with suppress(TransientError):  # a newer login is there, and `look` has taken it up
+                self.refused(error.message, token)
+        except (TransientError, TimeoutError) as error:
+            self._put_off(error)
+
+    async def _note_refreshed(self) -> None:
+        """Once it is stored. Raises TransientError when the disk does not take it."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            try:
+                await writing
+            except OSError as error:
+                raise TransientError(f"the refreshed token is not stored: {error.strerror}") from error
+        self.look()
+        now_s = self._clock.elapsed_s()
+        self._retries, self._retry_at_s, self._last_error = 0, now_s + RETRY_FIRST_S, ""
+        self._refreshed_us, self._refreshed_s = self._wall.now_us(), now_s
+        if DEAD in self._said:
+            self._unsay(DEAD)
+        log.info("token.refreshed")
+
+    def _store(self, content: dict[str, Any], *_: object, **__: object) -> None:
+        """schwab-py hands a refreshed token over on the event loop, which does not wait for disks."""
+        self._stored = str(content["token"].get("refresh_token", ""))
+        self._writing = asyncio.create_task(asyncio.to_thread(self.file.write_refreshed, content), name="token.write")
+        self._writing.add_done_callback(_written)
+
+    def _put_off(self, error: TransientError | TimeoutError) -> None:
+        wait_s = min(RETRY_FIRST_S * 2**self._retries, RETRY_MAX_S)
+        if isinstance(error, TransientError) and error.retry_after_s is not None:
+            wait_s = min(max(wait_s, error.retry_after_s), RETRY_MAX_S)
+        self._retries = min(self._retries + 1, 10)
+        self._retry_at_s = self._clock.elapsed_s() + wait_s
+        self._last_error = str(error) or "Schwab did not answer in time"
+        log.warning("token.not_refreshed", reason=self._last_error, next_try_s=wait_s)
+
+    async def _until(self, at_us: int | None) -> None:
+        """Until that market time, or until the login changes."""
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._changed.wait())]
+        if at_us is not None:
+            waits.append(asyncio.ensure_future(self._clock.sleep_until(at_us)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _listen(self) -> None:
+        """inotify says when to look; without it the look every ten seconds does it alone."""
+        name = self.file.path.name
+
+        def concerns(_: Change, path: str) -> bool:
+            return path.rpartition("/")[2] == name
+
+        try:
+            async for _ in awatch(self.file.path.parent, watch_filter=concerns, step=50, recursive=False):
+                self._heard.set()
+        except (OSError, RuntimeError) as error:
+            log.warning("token.watch_deaf", reason=str(error), look_every_s=LOOK_EVERY_S)
+
+
+class _LoginStream(Stream):
+    """A stream that tells the login what Schwab thinks of it, and tries once more with a fresh access token."""
+
+    def __init__(self, login: Login, client: Any, put: Callable[[Frame], None]) -> None:
+        super().__init__(client, put, login.saw)
+        self._login = login
+        self._token = login.token
+
+    async def login(self) -> None:
+        try:
+            await super().login()
+        except (Unauthorized, LoginDenied) as error:
+            try:
+                await self._login.renew(self._client)
+            except LoginNeeded:
+                raise
+            except TransientError:
+                raise error from None
+            await self.begin_anew()
+            await super().login()
+        except LoginNeeded as error:
+            self._login.refused(error.message, self._token)
+            raise
+
+
+def _written(writing: asyncio.Task[None]) -> None:
+    if not writing.cancelled() and (error := writing.exception()) is not None:
+        log.error("token.not_stored", reason=f"{type(error).__name__}: {error}")
