@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,9 +16,11 @@ from tradeassistd import __version__
 from tradeassistd.alerts.channels import Channel, default_ttl_s, open_channel
 from tradeassistd.alerts.dispatcher import Dispatcher
 from tradeassistd.alerts.recipients import Recipients
+from tradeassistd.alerts.routing import Routing
 from tradeassistd.api.answers import control_over, health_of
 from tradeassistd.api.control import Control
 from tradeassistd.api.hub import Hub
+from tradeassistd.api.rule_documents import warming_documents
 from tradeassistd.base.clock import Clock, MarketClock, WallClock
 from tradeassistd.base.config import ChannelSettings, Settings, loopback_address
 from tradeassistd.base.errors import ConfigError
@@ -29,15 +30,20 @@ from tradeassistd.base.turns import Turns
 from tradeassistd.base.watchdog import Watchdog
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Start
-from tradeassistd.feed.connection import ConnectionLoop, StreamPort
-from tradeassistd.feed.frames import Frame
+from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.transition import RuleState
+from tradeassistd.feed.feed import Feed, OpenStream, open_login
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
-from tradeassistd.feed.token import TokenFile
+from tradeassistd.history.warm import load_past
 from tradeassistd.live import Live
 from tradeassistd.reload import Reloader
 from tradeassistd.rules.keep import accept
 from tradeassistd.rules.load import Loaded, git_commit, read_directory
+from tradeassistd.rules.own_functions import use_installed
+from tradeassistd.rules.readings import Readings
+from tradeassistd.silencing import Silencing
+from tradeassistd.status import status_document, status_line
 from tradeassistd.store.records import Decided
 from tradeassistd.store.writer import Store
 
@@ -49,8 +55,6 @@ SEND_ON_STOP_S = 1.5
 STEP_WITHIN_S = 2.0
 
 log = structlog.get_logger(__name__)
-
-OpenStream = Callable[[Callable[[Frame], None]], StreamPort]
 
 
 class Daemon:
@@ -74,50 +78,42 @@ class Daemon:
             stack.push_async_callback(self._limited, "store", store.close)
             channels = await self._open_channels(stack)
             last_us = await store.last_event_us()
-            loaded = await load_rules(self._rules_dir, store, self.clock.now_us())
-            await store.save_rules(loaded.rule_set, git_commit(self._rules_dir), event_us=last_us)
+            await store.end_stretches()
+            loaded, readings = await self._load_rules(store, last_us)
             engine = Engine(loaded.rule_set)
             gc.freeze()  # the rules live long: keep them out of every later collection pause
-            states = await store.load_states()
-            recipients = Recipients(await store.recipients(states))
-            intake = Intake(
-                self.clock,
-                Start(0, loaded.rule_set.hash, states),
-                last_us=last_us,
-                last_known_us=last_us,
-            )
-            queue = FrameQueue()
-            dispatcher = Dispatcher(store, channels, clock=self.clock, random=Random(), turns=turns)
+            ttls_s = {name: _ttl_s(channel) for name, channel in self._settings.channels.items()}
+            dispatcher = Dispatcher(
+                store, channels, clock=self.clock, random=Random(), turns=turns, routing=Routing(ttls_s=ttls_s),
+                fell_back=lambda made: live.note_fallbacks(made),
+            )  # fmt: skip
             hub = Hub(self.clock, lambda: health_of(status()))
 
             def tell(decided: Decided) -> None:
                 dispatcher.wake(decided)
                 hub.told(decided)
 
+            states = await store.load_states()
+            intake, queue = await self._open_intake(store, loaded.rule_set, states, last_us), FrameQueue()
             live = self.live = Live(
-                engine, intake, queue, store, tell, self.clock,
-                {name: _ttl_s(channel) for name, channel in self._settings.channels.items()},
-                self._settings.default_channels, turns, recipients,
+                engine, intake, queue, store, tell, self.clock, ttls_s, self._settings.default_channels, turns,
+                Recipients(await store.recipients(states)), loaded.routes,
             )  # fmt: skip
-            connection = ConnectionLoop(self._stream_opener(), queue, lambda: engine.wanted, self.clock, turns=turns)
-            reloader = self.reloader = Reloader(
-                self._rules_dir,
-                self.clock,
-                store,
-                live.swap,
-                live.say,
-                loaded,
-                begun=self.notifier.reloading,
-                ended=self.notifier.ready,
-            )
+            live.listeners.append(hub.listen)
+            live.warm_up(await load_past(store.directory, loaded.rule_set))
+            feed = await self._open_feed(stack, engine, intake, queue, live, store, turns)
+            reloader = self.reloader = self._open_reloader(store, live, loaded, readings)
 
             def status() -> Mapping[str, Any]:
-                return _status(self._settings, reloader.loaded, live, connection, queue, store, dispatcher)
+                document = status_document(self._settings, reloader.loaded, engine, live, feed, store, dispatcher)
+                return {**document, "warming": warming_documents(engine)}
 
-            live.listeners.append(hub.listen)
-            control = control_over(engine, store.directory, status, reloader.reload, live.acknowledge)
+            control = control_over(
+                engine, store.directory, status, reloader.reload, live.acknowledge, feed.connection.wake,
+                frames=feed.frames, silencing=Silencing(engine, live.hear, await store.last_silence()),
+            )  # fmt: skip
             api = self._open_api(stack, control, hub)
-            watchdog = Watchdog(self.notifier, turns, self.clock, lambda: _status_line(engine, live, connection))
+            watchdog = Watchdog(self.notifier, turns, self.clock, lambda: status_line(engine, live, feed))
             supervisor = Supervisor()
             loops = {
                 "store": store.run(),
@@ -126,7 +122,7 @@ class Daemon:
                 "house": live.keep_house(status),
                 "engine": live.run(),
                 "clock": live.tick_seconds(),
-                "connection": connection.run(),
+                **feed.loops(),
                 "watchdog": watchdog.run(),
                 "rules.watch": reloader.listen(),
                 "rules": reloader.run(),
@@ -151,7 +147,7 @@ class Daemon:
         """No more frames, then no more events, then no more sending; the store closes after all of them."""
         log.info("daemon.stopping")
         self.notifier.stopping()
-        for name in ("watchdog", "api", "rules.watch", "rules", "connection", "clock", "engine"):
+        for name in ("watchdog", "api", "rules.watch", "rules", *Feed.LOOPS, "clock", "engine"):
             await self._limited(name, lambda name=name: supervisor.cancel(name))  # type: ignore[misc]
         await self._limited("engine", live.finish)
         await self._limited("house", lambda: live.save({**status(), "state": "stopped"}))
@@ -189,29 +185,57 @@ class Daemon:
         api.open(path, loopback_address(listen) if listen else None)
         return api
 
-    def _stream_opener(self) -> OpenStream:
-        if self._open_stream is not None:
-            return self._open_stream
-        from tradeassistd.feed.schwab import LoginNeeded, Stream, open_client
+    async def _load_rules(self, store: Store, last_us: int) -> tuple[Loaded, Readings]:
+        readings = Readings()
+        channels = frozenset(self._settings.channels)
+        loaded = await load_rules(self._rules_dir, store, self.clock.now_us(), channels, readings)
+        await store.save_rules(loaded.rule_set, git_commit(self._rules_dir), event_us=last_us)
+        return loaded, readings
 
-        schwab = self._settings.schwab
-        if not schwab.app_key.get_secret_value() or not schwab.app_secret.get_secret_value():
-            raise ConfigError("schwab.app_key and schwab.app_secret are not set",
-                              hint="put them in the settings, a credential or SCHWAB_CLIENT_ID/_SECRET")  # fmt: skip
-        assert schwab.token_file is not None  # load_settings completes it
-        token_file = TokenFile(schwab.token_file)
-        token_file.read()
+    async def _open_intake(
+        self, store: Store, rule_set: RuleSet, states: tuple[RuleState, ...], last_us: int
+    ) -> Intake:
+        return Intake(
+            self.clock,
+            Start(0, rule_set.hash, states, await store.load_silences(last_us)),
+            last_us=last_us,
+            last_known_us=last_us,
+            rule_set=rule_set,
+            contracts=await store.last_contracts(),
+            delayed_is_unknown=self._settings.schwab.delayed == "unknown",
+        )
 
-        def open_stream(put: Callable[[Frame], None]) -> StreamPort:
-            try:
-                client = open_client(schwab.app_key.get_secret_value(), schwab.app_secret.get_secret_value(),
-                                     token_file, schwab.base_url)  # fmt: skip
-            except ConfigError as error:
-                # The file went bad while we run: that takes a human, and the rest of the daemon goes on meanwhile.
-                raise LoginNeeded(error.message, hint=error.hint) from error
-            return Stream(client, put)
+    async def _open_feed(
+        self, stack: AsyncExitStack, engine: Engine, intake: Intake, queue: FrameQueue, live: Live, store: Store,
+        turns: Turns,
+    ) -> Feed:  # fmt: skip
+        """Where ticks come from: Schwab, or what this daemon was given in its place. Raises ConfigError."""
+        schwab, login = self._settings.schwab, None
+        if self._open_stream is None:
+            is_market_time = self._settings.clock == "market"
+            login = await open_login(schwab, live.say, store, self.clock, turns, market_time=is_market_time)
+        feed = Feed(schwab, engine, intake, queue, live.say, self.clock, turns, login, self._open_stream)
+        stack.push_async_callback(self._limited, "feed", feed.close)
+        return feed
 
-        return open_stream
+    def _open_reloader(self, store: Store, live: Live, loaded: Loaded, readings: Readings) -> Reloader:
+        async def prepare(rule_set: RuleSet) -> None:
+            live.warm_up(await load_past(store.directory, rule_set, reloader.loaded.rule_set))
+
+        reloader = Reloader(
+            self._rules_dir,
+            self.clock,
+            store,
+            live.swap,
+            live.say,
+            loaded,
+            frozenset(self._settings.channels),
+            readings=readings,
+            prepare=prepare,
+            begun=self.notifier.reloading,
+            ended=self.notifier.ready,
+        )
+        return reloader
 
     @property
     def _rules_dir(self) -> Path:
@@ -223,42 +247,25 @@ def _ttl_s(channel: ChannelSettings) -> int:
     return default_ttl_s(channel.url.get_secret_value()) if channel.ttl is None else channel.ttl
 
 
-async def load_rules(directory: Path, store: Store, now_us: int) -> Loaded:
-    """The rules of the directory; a bad file is left as it last was. Raises ConfigError when there are none at all."""
+async def load_rules(
+    directory: Path, store: Store, now_us: int, channels: frozenset[str] | None = None,
+    readings: Readings | None = None,
+) -> Loaded:  # fmt: skip
+    """The rules of the directory; a bad file is left as it last was. Raises ConfigError when there are none at all.
+
+    `channels` are those of the settings, which routes may name; `readings` keep what was read for the next reload.
+    """
+    installed = await asyncio.to_thread(use_installed)  # a user's modules may take their time to import
+    for one in installed.functions.values():
+        log.info("function.installed", function=one.function.name, version=one.function.version, package=one.package)
+    for problem in installed.problems:
+        log.error("function.unusable", problem=str(problem))
     found = await asyncio.to_thread(read_directory, directory)
-    loaded = accept(found, dict(await store.load_rule_texts()), now_us=now_us)
+    loaded = accept(found, dict(await store.load_rule_texts()), now_us=now_us, channels=channels,
+                    readings=readings)  # fmt: skip
     for warning in loaded.warnings:
         log.warning("rules.warning", problem=str(warning))
     if not loaded.rule_set.rules:
         why = f"all of its files were rejected: {loaded.problems[0]}" if loaded.problems else "it holds no rules"
         raise ConfigError(f"nothing to watch in {directory}: {why}", hint="run `tradeassist rules check`")
     return loaded
-
-
-def _status_line(engine: Engine, live: Live, connection: ConnectionLoop) -> str:
-    """What `systemctl status` shows."""
-    counts = ((len(engine.wanted), "symbol"), (len(engine.rule_set.rules), "rule"), (live.counters.alerts, "alert"))
-    said = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
-    return f"{connection.state}, {said} since the start"
-
-
-def _status(
-    settings: Settings, loaded: Loaded, live: Live, connection: ConnectionLoop, queue: FrameQueue, store: Store,
-    dispatcher: Dispatcher,
-) -> dict[str, Any]:  # fmt: skip
-    """What `tradeassist status` shows; no secrets."""
-    return {
-        "state": "running",
-        "version": __version__,
-        "pid": os.getpid(),
-        "clock": settings.clock,
-        "feed": {"state": connection.state, "reason": connection.reason, "connections": connection.connections,
-                 "base_url": settings.schwab.base_url, "frames_queued": len(queue), "held_back": queue.held_back},
-        "rules": {"directory": str(settings.rules.dir), "loaded": len(loaded.rule_set.rules),
-                  "hash": loaded.rule_set.hash[:12], "problems": [str(problem) for problem in loaded.problems]},
-        "counters": {"ticks": live.counters.ticks, "alerts": live.counters.alerts, "told": live.counters.told,
-                     "rule_faults": live.counters.faults},
-        "channels": dispatcher.status(),
-        "store": store.status(),
-        "api": {"socket": str(settings.api.socket), "listen": settings.api.listen or ""},
-    }  # fmt: skip

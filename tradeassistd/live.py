@@ -9,39 +9,45 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
+from msgspec import structs
 
 from tradeassistd.alerts.compose import decide, notice
+from tradeassistd.alerts.left_out import left_out_notice
 from tradeassistd.alerts.recipients import Recipients
+from tradeassistd.alerts.routing import NO_ROUTES, Routing
+from tradeassistd.alerts.text import DEFAULT_SEVERITY
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
-from tradeassistd.engine.engine import Engine
-from tradeassistd.engine.events import Ack, Event, Gap, RulesSwap, Stop
+from tradeassistd.engine.bars.series import BAR_GRACE_US
+from tradeassistd.engine.engine import Engine, Fault
+from tradeassistd.engine.events import Ack, Bars, Event, Gap, RulesSwap, Start, Stop
 from tradeassistd.engine.rolls import Roll
 from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.silences import Silence, SilenceEnd
 from tradeassistd.engine.transition import RuleState, State, Transition
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
-from tradeassistd.market.bar import Bar
+from tradeassistd.market.bar import Bar, Stretch
 from tradeassistd.market.tick import Tick
-from tradeassistd.store.records import Decided
+from tradeassistd.rules.routes import Routes
+from tradeassistd.store.records import Alert, Decided, Delivery
 
 ENTRIES_PER_TURN = 200
 """How many frames the engine takes before the other loops get their turn."""
-TTL_S = 900.0
-"""Time to live of a delivery on a channel that the settings do not have: it will fail, and the outbox says so."""
 HOUSE_EVERY_S = 1.0
 TURN_WITHIN_S = 1.5
 """The engine gets a turn this often, also when market time stands still."""
 RETRY_EVERY_S = 1.0
 ACK_STORED_WITHIN_S = 5.0
-"""An acknowledgement that the disk has not taken by then is answered with an error, though it counts already."""
+"""An acknowledgement or a silence that the disk has not taken by then is answered with an error, though it counts."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,10 +58,11 @@ class StorePort(Protocol):
     def record(self, event: Event) -> None: ...
     async def commit(self, decided: Decided, states: Sequence[RuleState]) -> None: ...
     async def save_states(self, states: Sequence[RuleState]) -> None: ...
-    async def save_bars(self, closed: Sequence[Bar]) -> int: ...
+    async def save_bars(self, closed: Sequence[Bar], stretches: Sequence[Stretch], until_us: int) -> int: ...
     async def save_gaps(self, gaps: Sequence[Gap]) -> None: ...
     async def save_status(self, status: Mapping[str, Any]) -> None: ...
     async def note_audit(self, event_us: int, kind: str, body: Mapping[str, Any]) -> None: ...
+    async def escalating(self, rule_id: str, symbol: str) -> Sequence[tuple[str, int, int]]: ...
 
 
 @dataclass(slots=True)
@@ -100,9 +107,10 @@ class Live:
         default_channels: tuple[str, ...],
         turns: Turns | None = None,
         recipients: Recipients | None = None,
+        routes: Routes | None = None,
     ) -> None:
         """`ttls_s` has each channel's time to live in seconds; `tell` wakes the dispatcher; `recipients` knows who
-        was told of the firings that the engine takes up."""
+        was told of the firings that the engine takes up; `routes` say where alerts go, until the next swap."""
         self.counters = Counters()
         self.listeners: list[Callable[[Event, list[Transition]], None]] = []
         """Called with every event and what it caused, in order, on the engine's turn: be quick, never raise."""
@@ -112,22 +120,30 @@ class Live:
         self._store = store
         self._tell = tell
         self._clock = clock
-        self._ttls_s = ttls_s
-        self._default_channels = default_channels
+        self._routing = Routing(default_channels, ttls_s, routes=routes or NO_ROUTES)
         self._recipients = recipients or Recipients()
         self._undecided: deque[tuple[Decided, list[RuleState]]] = deque()
         self._decided = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
+        self._past: dict[tuple[str, str, str], Bars] = {}
         self._bars: list[Bar] = []
+        self._stretches: list[Stretch] = []
         self._gaps: list[Gap] = []
-        self._unsaid: list[tuple[str, str]] = []
+        self._unsaid: list[tuple[str, str, str, Mapping[str, str]]] = []
+        self._left_out: set[str] = set()
+        """Rules that raised too often, each told about."""
         self._unsaved: dict[tuple[str, str, int, str], RuleState] = {}
         turns = turns or Turns(clock)
         self._engine_turn = turns.join("engine")
         self._clock_turn = turns.join("clock")
         self._ledger_turn = turns.join("ledger")
         self._house_turn = turns.join("house")
+
+    @property
+    def last_us(self) -> int:
+        """The time of the last event, UTC microseconds."""
+        return self._intake.last_us
 
     async def run(self) -> None:
         """Take what the connection delivers, in order, until cancelled."""
@@ -146,50 +162,84 @@ class Live:
                 self._apply(event)
         return len(entries)
 
-    def swap(self, rule_set: RuleSet) -> int:
-        """Put another rule set in force, between two events; gives the event time."""
+    def swap(self, rule_set: RuleSet, routes: Routes | None = None) -> int:
+        """Put another rule set and its routes in force, between two events; gives the event time."""
+        streamed = self._engine.streamed
         self._engine.offer(rule_set)
+        self._routing = replace(self._routing, routes=routes or NO_ROUTES)
         if not self._intake.begun:
-            self._intake.begin_with(rule_set.hash)
+            self._intake.begin_with(rule_set)
             self._engine.on_event(RulesSwap(0, rule_set.hash))
             return 0
         for event in self._intake.seconds():
             self._apply(event)
+        self._relive()
         swap = RulesSwap(self._intake.now_us(), rule_set.hash)
         self._apply(swap)
+        for event in self._intake.use(rule_set, streamed):
+            self._apply(event)
         return swap.event_us
 
+    def warm_up(self, past: Sequence[Bars]) -> None:
+        """Closed bars for rules that begin: they go in behind the start, or before the next swap of rules."""
+        self._past |= {(one.symbol, one.interval, one.session): one for one in past}
+
     async def acknowledge(self, rule_id: str, symbol: str, by: str) -> Acknowledged:
-        """Somebody has seen it: no more reminders of the rule's firings that were told, of `symbol` or (empty) of all.
+        """Somebody has seen it: no more reminders of the rule's firings that were told, of `symbol` or (empty) of all,
+        and no escalation of its alerts.
 
         Returns once the tape, the rule states and the audit have it. Raises PermanentError when there is no such rule
         or it does not watch the symbol, TransientError when nothing has been received yet or the disk is busy.
         """
-        rule = self._engine.rule_set.by_id.get(rule_id)
-        if rule is None:
-            raise PermanentError(f"no rule is called {rule_id!r}", hint="`tradeassist rules list` shows them")
-        if symbol and symbol not in rule.symbols:
-            raise PermanentError(f"{rule_id} does not watch {symbol}", hint=f"it watches {' '.join(rule.symbols)}")
-        if not self._clock.now_us():
-            raise TransientError("nothing has been received yet", hint="Try again once the feed is live")
-        for event in self._intake.seconds():
-            self._apply(event)
+        escalating = await self._store.escalating(rule_id, symbol)
+        if not escalating:
+            self._check_there_is(rule_id, symbol)
+        self._turn_clock()
         ack = Ack(self._intake.now_us(), rule_id, symbol, by)
-        if not self._told_firings(rule_id, symbol):
+        if not escalating and not self._told_firings(rule_id, symbol):
             return Acknowledged(ack.event_us)
         self._apply(ack)
-        done = Acknowledged(ack.event_us, self._told_firings(rule_id, symbol, acked=True))
-        log.info("alert.acknowledged", rule=rule_id, symbol=symbol, by=by, firings=len(done.firings))
-        await self._make_durable(ack)
-        return done
+        self._recipients.acknowledge(rule_id, symbol, ack.event_us)
+        firings = self._told_firings(rule_id, symbol, acked=True)
+        # An alert of an event is over at once, but escalates until somebody has seen it.
+        fired = {(one.symbol, one.level) for one in firings}
+        firings += tuple(AckedFiring(*one) for one in escalating if one[:2] not in fired)
+        log.info("alert.acknowledged", rule=rule_id, symbol=symbol, by=by, firings=len(firings))
+        await self._make_durable(Decided(ack.event_us, (), acked=((rule_id, symbol),)), "acknowledged")
+        await self._store.note_audit(ack.event_us, "ack", {"rule": rule_id, "symbol": symbol, "by": by})
+        return Acknowledged(ack.event_us, firings)
 
-    def say(self, title: str, text: str) -> None:
-        """A message of the daemon's own to the default channels, through the outbox like any alert."""
+    async def hear(self, make: Callable[[int], Silence | SilenceEnd]) -> None:
+        """What somebody says of silences becomes the next event; `make` gets its event time, and may refuse.
+
+        Returns once the tape, the store and the audit have it. Raises what `make` raises, TransientError when nothing
+        has been received yet or the disk is busy.
+        """
+        self._turn_clock()
+        event = make(self._intake.now_us())
+        self._apply(event)
+        begun = isinstance(event, Silence)
+        log.info("silence.begun" if begun else "silence.ended", number=event.number, by=event.by)
+        await self._make_durable(Decided(event.event_us, (), silences=(event,)), "silenced" if begun else "ended")
+
+    def say(
+        self, title: str, text: str, severity: str = DEFAULT_SEVERITY,
+        memory: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """A message of the daemon's own to the default channels, through the outbox like any alert.
+
+        `memory` is what the store is to remember once it is said, in the same transaction.
+        """
         if not self._intake.begun:
-            self._unsaid.append((title, text))
+            self._unsaid.append((title, text, severity, memory))
             return
         event_us = self._intake.now_us()
-        self._store_and_tell(notice(event_us, title, text, self._default_channels, TTL_S, self._ttls_s))
+        self._store_and_tell(notice(event_us, title, text, self._routing, severity, memory))
+
+    def note_fallbacks(self, made: Sequence[tuple[Delivery, Alert]]) -> None:
+        """The dispatcher told other channels in the place of one that failed: the end of a firing goes there, too."""
+        for delivery, alert in made:
+            self._recipients.note_fallback(alert.transition, delivery.channel)
 
     async def tick_seconds(self) -> None:
         """Put a turn into the queue at each whole second of market time, so that time passes without frames.
@@ -233,13 +283,15 @@ class Live:
         self._house_turn(IDLE)  # the ledger has a turn of its own
         await self._settled.wait()
         self._house_turn(DISK_WITHIN_S)
+        until_us = self._engine.now_us - BAR_GRACE_US  # every bar that ended by then has closed
+        stretches, self._stretches = self._stretches + self._engine.take_stretches(), []
         bars, self._bars = self._bars, []
         gaps, self._gaps = self._gaps, []
         try:
-            await self._store.save_bars(bars)
+            await self._store.save_bars(bars, stretches, until_us)
             await self._store.save_gaps(gaps)
         except TransientError:
-            self._bars, self._gaps = bars + self._bars, gaps + self._gaps
+            self._bars, self._gaps, self._stretches = bars + self._bars, gaps + self._gaps, stretches + self._stretches
             raise
         states = self._take_states()
         try:
@@ -257,10 +309,17 @@ class Live:
             self._apply(Stop(self._intake.now_us()))
         await self._settled.wait()
 
+    def _relive(self) -> None:
+        past, self._past = self._past, {}
+        for one in past.values():
+            self._apply(structs.replace(one, event_us=self._intake.now_us()))
+
     def _apply(self, event: Event) -> None:
         """One event through the engine; it is on the tape whether or not it decided anything."""
         self._store.record(event)
         transitions = self._engine.on_event(event)
+        if isinstance(event, Start):
+            self._relive()
         self.counters.ticks += isinstance(event, Tick)
         if self._engine.bars:
             self._bars += self._engine.take_bars()
@@ -272,10 +331,8 @@ class Live:
         for roll in self._engine.take_rolls() if self._engine.rolls else ():
             self._report_roll(roll)
         if transitions:
-            decided = decide(
-                event.event_us, transitions, self._engine.rule_set, self._default_channels, TTL_S, self._ttls_s,
-                self._recipients,
-            )  # fmt: skip
+            decided = decide(event.event_us, transitions, self._engine.rule_set, self._routing, self._recipients,
+                             self._intake.delayed)  # fmt: skip
             self.counters.alerts += len(decided.alerts)
             self.counters.told += sum(not alert.suppressed for alert in decided.alerts)
             self._store_and_tell(decided)
@@ -284,8 +341,15 @@ class Live:
 
         if self._unsaid and self._intake.begun:
             unsaid, self._unsaid = self._unsaid, []
-            for title, text in unsaid:
-                self.say(title, text)
+            for message in unsaid:
+                self.say(*message)
+
+    def _check_there_is(self, rule_id: str, symbol: str) -> None:
+        rule = self._engine.rule_set.by_id.get(rule_id)
+        if rule is None:
+            raise PermanentError(f"no rule is called {rule_id!r}", hint="`tradeassist rules list` shows them")
+        if symbol and symbol not in rule.symbols:
+            raise PermanentError(f"{rule_id} does not watch {symbol}", hint=f"it watches {' '.join(rule.symbols)}")
 
     def _told_firings(self, rule_id: str, symbol: str, *, acked: bool = False) -> tuple[AckedFiring, ...]:
         """The rule's firings that somebody was told about, or those of them that are acknowledged."""
@@ -297,16 +361,23 @@ class Live:
             and (state.acked or not acked)
         )  # fmt: skip
 
-    async def _make_durable(self, ack: Ack) -> None:
-        """Have the ledger flush the tape and save the states, behind what it has in hand, and note it in the audit."""
-        self._store_and_tell(Decided(ack.event_us, ()))
+    def _turn_clock(self) -> None:
+        """The whole seconds up to now, so that what somebody says comes behind them. Raises TransientError."""
+        if not self._clock.now_us():
+            raise TransientError("nothing has been received yet", hint="Try again once the feed is live")
+        for event in self._intake.seconds():
+            self._apply(event)
+
+    async def _make_durable(self, decided: Decided, done: str) -> None:
+        """Have the ledger flush the tape and store it with the states, behind what it has in hand; `done` is said when
+        that does not happen in time."""
+        self._store_and_tell(decided)
         try:
             async with self._clock.deadline(ACK_STORED_WITHIN_S):
                 await self._settled.wait()
         except TimeoutError:
             hint = "It counts; a restart before the disk takes it would forget it"
-            raise TransientError("acknowledged, but not stored yet: the disk is busy", hint=hint) from None
-        await self._store.note_audit(ack.event_us, "ack", {"rule": ack.rule_id, "symbol": ack.symbol, "by": ack.by})
+            raise TransientError(f"{done}, but not stored yet: the disk is busy", hint=hint) from None
 
     def _store_and_tell(self, decided: Decided) -> None:
         """Hand a decision to the ledger, with the rule states it belongs with."""
@@ -336,14 +407,22 @@ class Live:
         if roll.rules:
             self._unsaid.append(
                 (f"{roll.symbol} is now {roll.after}",
-                 f"Written for {roll.before}: {', '.join(roll.rules)}. Look at the prices in these rules.")
+                 f"Written for {roll.before}: {', '.join(roll.rules)}. Look at the prices in these rules.",
+                 DEFAULT_SEVERITY, {})
             )  # fmt: skip
 
     def _report_faults(self) -> None:
+        """A rule that is left out is told about once; the log and the status tell every time (rules.md 4.9)."""
+        new: dict[str, Fault] = {}
         for fault in self._engine.take_faults():
             self.counters.faults += 1
             log.error("rule.raised", rule=fault.rule_id, symbol=fault.symbol, error=repr(fault.error),
                       left_out_s=fault.disabled_s)  # fmt: skip
+            if fault.disabled_s and fault.rule_id not in self._left_out:
+                new.setdefault(fault.rule_id, fault)
+        if new:
+            self._left_out |= new.keys()
+            self._unsaid.append((*left_out_notice([*new.values()]), DEFAULT_SEVERITY, {}))
 
 
 def _key(state: RuleState) -> tuple[str, str, int, str]:

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from tests.engine.market import Market
 from tests.store.makers import FRIDAY_US
 from tradeassistd.alerts.compose import decide
+from tradeassistd.alerts.routing import Routing
 from tradeassistd.api.answers import control_over, health_of
 from tradeassistd.api.hub import Hub
 from tradeassistd.api.server import ApiServer
@@ -22,8 +23,11 @@ from tradeassistd.base.clock import ManualClock
 from tradeassistd.cli.client import Answer, ask
 from tradeassistd.engine.events import Event
 from tradeassistd.engine.rule import Rule
+from tradeassistd.engine.silences import Silence, SilenceEnd
 from tradeassistd.engine.transition import Transition
+from tradeassistd.feed.ring import FrameRing
 from tradeassistd.rules.grammar import parse
+from tradeassistd.silencing import Silencing
 from tradeassistd.store.writer import Store
 
 PATIENCE_S = 60.0
@@ -76,6 +80,9 @@ class Live(Market):
             listen(event, found)
         return found
 
+    async def hear(self, make: Callable[[int], Silence | SilenceEnd]) -> None:
+        self._take(make(self._next()))
+
 
 @dataclass
 class Service:
@@ -88,10 +95,13 @@ class Service:
     path: Path
     server: ApiServer
     status: dict[str, Any]
+    ring: FrameRing
     reloads: list[bool] = field(default_factory=list)
     result: Reloaded | Exception = field(default_factory=Reloaded)
     reloaded: asyncio.Event = field(default_factory=asyncio.Event)
     acks: list[tuple[str, str, str]] = field(default_factory=list)
+    woken: list[str] = field(default_factory=list)
+    """One entry for each time that the connection was to be tried at once."""
     acked: Acknowledged | Exception = field(default_factory=Acknowledged)
 
     async def ask(self, target: str, *, method: str = "GET", **query: str | int | bool) -> Answer:
@@ -110,7 +120,7 @@ class Service:
     async def tell(self, transitions: list[Transition], *channels: str) -> None:
         """What the ledger does with a decision: commit it, then say so."""
         event_us = transitions[0].event_us
-        decided = decide(event_us, transitions, self.market.engine.rule_set, channels, 900.0)
+        decided = decide(event_us, transitions, self.market.engine.rule_set, Routing(channels))
         await self.store.commit(decided, [])
         self.hub.told(decided)
 
@@ -133,7 +143,9 @@ def a_status() -> dict[str, Any]:
     return {
         "state": "running", "version": "0.1.0", "pid": 1, "clock": "market",
         "feed": {"state": "live", "reason": "", "connections": 1, "base_url": "http://127.0.0.1", "frames_queued": 0,
-                 "held_back": 0},
+                 "held_back": 0, "conflated": 0, "refused": {}, "since_us": 0, "in_state_s": 1.5,
+                 "frames": 9, "frame_age_s": 0.4, "spent_s": {"live": 1.5},
+                 "changes": [{"at_us": 0, "state": "live", "reason": ""}]},
         "rules": {"directory": "rules.d", "loaded": 1, "hash": "0123456789ab", "problems": []},
         "counters": {"ticks": 0, "alerts": 0, "told": 0, "rule_faults": 0},
         "channels": {"slack": {"sent": 3, "failures_in_a_row": 0, "last_error": ""}},
@@ -157,9 +169,20 @@ async def serving(folder: Path, *rules: Rule, address: tuple[str, int] | None = 
         return await service.acknowledge(rule_id, symbol, by)
 
     hub = Hub(clock, lambda: health_of(status))
-    control = control_over(market.engine, store.directory, lambda: status, reload, acknowledge)
+    woken: list[str] = []
+    ring = FrameRing(clock)
+    control = control_over(
+        market.engine,
+        store.directory,
+        lambda: status,
+        reload,
+        acknowledge,
+        lambda: woken.append("now"),
+        frames=ring.redacted,
+        silencing=Silencing(market.engine, market.hear, 0),
+    )
     server = ApiServer(control, hub, clock)
-    service = Service(market, hub, store, clock, folder / "api.sock", server, status)
+    service = Service(market, hub, store, clock, folder / "api.sock", server, status, ring, woken=woken)
     market.listeners.append(hub.listen)
     server.open(service.path, address)
     running = asyncio.create_task(server.run())

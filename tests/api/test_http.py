@@ -115,7 +115,7 @@ async def test_a_rule_shows_its_condition_as_a_tree_with_values(tmp_path: Path) 
         price, either = top["items"]
         assert (price["left"], price["right"], price["distance"], price["outcome"]) == (99.0, 100.0, 1.0, False)
         assert [item["why"] for item in either["items"]] == ["no bid yet", ""]
-        assert either["items"][1]["items"][0]["why"] == "warming: 0 of 3 bars of 1m"
+        assert either["items"][1]["items"][0]["why"] == "warming until 10:03: 0 of 3 bars of 1m"
         with pytest.raises(PermanentError, match="no rule is called 'nobody'"):
             await service.ask("/rules/nobody")
 
@@ -263,6 +263,13 @@ async def test_a_reload_that_is_not_waited_for_is_answered_at_once_and_happens(t
         assert (await service.ask("/health")).status == 200
 
 
+async def test_the_next_connection_can_be_tried_at_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        service.status["feed"] |= {"state": "replaced", "reason": "code 12"}
+        answer = await service.ask("/reconnect", method="POST")
+        assert (answer.status, answer.document["feed"], service.woken) == (200, "replaced", ["now"])
+
+
 # --- ack -------------------------------------------------------------------------------------------------------------
 
 
@@ -309,7 +316,8 @@ async def test_the_openapi_document_is_served_and_describes_the_events_too(tmp_p
         document = (await service.ask("/openapi.json")).document
         assert set(document["paths"]) == {
             "/health", "/health/detailed", "/quotes", "/alerts", "/rules", "/rules/{rule_id}", "/rules/reload",
-            "/ack", "/events",
+            "/ack", "/silences", "/silences/{number}", "/reconnect", "/events",
+            "/diagnostics/frames", "/diagnostics/log",
         }  # fmt: skip
         assert set(document["webhooks"]) == {
             "tick_update", "alert_fired", "rule_triggered", "health_status", "connection_events",

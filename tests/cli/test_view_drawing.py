@@ -226,3 +226,27 @@ def test_one_symbol_stands_for_many_until_one_matters() -> None:
 def test_a_treasury_future_keeps_its_fractions() -> None:
     shown = replace(FULL, quotes=(a_quote("/ZN", 118.015625, 118.0),), now_us=MONDAY_US)
     assert "118.015625" in text_of(shown, 120, 36)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_a_symbol_whose_data_is_not_as_it_should_be_says_so_in_place_of_its_change(width: int, height: int) -> None:
+    quotes = tuple(replace(one, remark="delayed" if one.symbol == "/ES" else "") for one in QUOTES)
+    lines = text_of(replace(FULL, quotes=quotes), width, height)
+    assert "delaye" in row_of(lines, "/ES")[: max(width // 2, 24)]
+    assert max(map(len, lines.splitlines())) <= width
+
+
+def test_a_feed_that_is_not_live_shows_for_how_long_and_when_it_was_last_heard() -> None:
+    feed = Feed("backoff", "no answer", 400.0, 0.0, in_state_s=125.0, frame_age_s=161.0)
+    assert "backoff 2 min, heard 3 min ago" in text_of(replace(FULL, feed=feed), 80, 24)
+
+
+def test_a_quiet_market_with_heartbeats_is_no_alarm() -> None:
+    def style_of(feed: Feed) -> str:
+        line = draw(replace(FULL, feed=feed), 80, 24, UNICODE)[0]
+        start = line.plain.index(UNICODE.dot)
+        return next(str(span.style) for span in line.spans if span.start <= start < span.end)
+
+    assert style_of(Feed("live", "", 900.0, 0.0, 50.0, frame_age_s=4.0)) == "green"
+    assert style_of(Feed("live", "", 900.0, 0.0, 50.0, frame_age_s=31.0)) == "yellow"
+    assert style_of(Feed("live", "", 31.0, 0.0, 50.0)) == "yellow"  # a daemon that does not say

@@ -19,6 +19,7 @@ from tradeassistd.cli.view.snapshot import Rule
 from tradeassistd.cli.view.standings import Condition, Standing, with_standings
 from tradeassistd.cli.view.tally import Tally
 from tradeassistd.engine.rule import RuleSet
+from tradeassistd.engine.silences import Silence, Silences
 from tradeassistd.engine.transition import Kind, RuleState, State
 from tradeassistd.rules.load import load_texts
 from tradeassistd.store.outbox import StoredAlert
@@ -126,3 +127,23 @@ def test_the_api_says_which_level_fires() -> None:
 def test_an_alert_shows_what_happened_whatever_kind_it_is(changes: dict[str, Any], words: str, remark: str) -> None:
     shown = alert_row(StoredAlert(alert_of(a_transition(FRIDAY_US, **changes), None, "hash"), ()))
     assert (shown.words, shown.remark) == (words, remark)
+
+
+def test_a_rule_is_shown_as_silenced_when_the_symbol_that_matters_is(tmp_path: Path) -> None:
+    firing = state("ladder", "/NQ", 1, State.FIRING)
+
+    def silenced(symbols: tuple[str, ...], *states: RuleState) -> bool:
+        silences = Silences([Silence(0, FRIDAY_US + 1, rules=("lad*",), symbols=symbols)])
+        found = rule_rows(rule_set().rules, states, Tally(tmp_path), FRIDAY_US, silences)
+        assert not any(row.silenced for row in found if row.id != "ladder")
+        return next(row.silenced for row in found if row.id == "ladder")
+
+    assert silenced(())
+    assert not silenced(("/ES",))
+    assert silenced(("/NQ",), firing)
+    assert not silenced(("/ES",), firing)
+
+
+def test_the_screen_says_that_it_is_silenced_before_when_it_last_told() -> None:
+    shown = (Rule("one", ("SPY",), view.FIRING, "SPY", told=1, told_us=FRIDAY_US, silenced=True),)
+    assert "silenced" in [line.plain for line in rules(shown, 80, 10, UNICODE)][1]

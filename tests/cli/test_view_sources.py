@@ -125,6 +125,21 @@ async def test_the_daemon_ends_and_what_it_left_is_still_shown(store: Store) -> 
     assert shown.now_us == FRIDAY_US + US_PER_S  # a wall clock goes on
 
 
+async def test_what_is_wrong_with_the_feed_and_with_a_symbol_is_seen(store: Store) -> None:
+    store.record(a_tick(FRIDAY_US, "$TRIN"))
+    store.record(a_tick(FRIDAY_US + 1, "SPY"))
+    await store.commit(a_decision(FRIDAY_US + 2, "slack"), [])  # flushes the tape
+    feed = {"state": "degraded", "reason": "not watched: NOPE", "in_state_s": 125.0, "frame_age_s": 2.5,
+            "refused": {"NOPE": "code 19"}}  # fmt: skip
+    quality = {"$TRIN": {"mute_since": "2026-11-20T15:02:11Z", "delayed": True}, "SPY": {"bad_prints": 3}}
+    await store.save_status(status(feed=feed, symbols={"quality": quality}))
+    shown = StoreSource(store.directory, ManualClock(FRIDAY_US), FRAME).look()
+    assert (shown.feed.state, shown.feed.in_state_s, shown.feed.frame_age_s) == ("degraded", 125.0, 2.5)
+    assert {one.symbol: one.remark for one in shown.quotes} == {"$TRIN": "mute", "SPY": ""}
+    assert shown.troubles[:2] == ("not watched: NOPE", "NOPE not watched: code 19")
+    assert any("mute since" in trouble for trouble in shown.troubles)
+
+
 async def test_alerts_are_counted_once_and_from_the_trading_day_on(store: Store) -> None:
     await store.save_status(status(clock="wall"))
     await store.save_rules(load_texts({"rules.yaml": RULES}).rule_set, "", event_us=FRIDAY_US)

@@ -24,6 +24,7 @@ from tradeassistd.cli.view.api_source import ASK_EVERY_S, RULES_ASKED_MAX, ApiSo
 from tradeassistd.cli.view.snapshot import Distance, Snapshot
 from tradeassistd.cli.view.standings import Condition, Standing, deciding, distance_of, state_of, with_standings
 from tradeassistd.rules.load import load_texts
+from tradeassistd.silencing import Silencing
 
 RULES = """version: 1
 rules:
@@ -147,7 +148,11 @@ async def served(market: Market, path: Path) -> AsyncIterator[ApiServer]:
         raise TransientError("nothing to acknowledge here")
 
     clock = WallClock()
-    control = control_over(market.engine, path.parent, status, reload, acknowledge)
+    async def hear(make: object) -> None:
+        raise TransientError("nothing to silence here")
+
+    silencing = Silencing(market.engine, hear, 0)
+    control = control_over(market.engine, path.parent, status, reload, acknowledge, silencing=silencing)
     server = ApiServer(control, Hub(clock, lambda: health_of(status())), clock)
     server.open(path, None)
     running = asyncio.create_task(server.run())

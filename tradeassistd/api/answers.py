@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import asdict
 
-from tradeassistd.api.control import Acknowledge, Acknowledged, AlertsQuery, Control, Reload
+from tradeassistd.api.control import Acknowledge, Acknowledged, AlertsQuery, Control, Reload, Silencing
 from tradeassistd.api.documents import alert_document, instant, points
 from tradeassistd.api.models import (
     Acked,
@@ -24,8 +24,9 @@ from tradeassistd.api.models import (
     RuleDetail,
     RuleStanding,
     RuleState,
+    Silence,
 )
-from tradeassistd.api.rule_documents import rule_document, state_document
+from tradeassistd.api.rule_documents import rule_document, silence_document, state_document
 from tradeassistd.base.instant import US_PER_MS, iso
 from tradeassistd.engine import rule as engine_rule
 from tradeassistd.engine.describing.describe import Leg, Standing, describe
@@ -38,7 +39,15 @@ READERS_MAX = 2
 
 
 def control_over(
-    engine: Engine, directory: Path, status: Callable[[], Mapping[str, Any]], reload: Reload, acknowledge: Acknowledge
+    engine: Engine,
+    directory: Path,
+    status: Callable[[], Mapping[str, Any]],
+    reload: Reload,
+    acknowledge: Acknowledge,
+    reconnect: Callable[[], None] = lambda: None,
+    *,
+    frames: Callable[[], Iterator[str]] = lambda: iter(()),
+    silencing: Silencing,
 ) -> Control:
     """The daemon's own Control. `directory` is the store's."""
     readers = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="api-store")
@@ -54,6 +63,11 @@ def control_over(
         alerts=alerts,
         reload=reload,
         acknowledge=acknowledge,
+        reconnect=reconnect,
+        frames=frames,
+        silences=lambda: silences_of(engine),
+        silence_document=lambda silence: Silence(**silence_document(silence, engine.rule_set)),
+        silencing=silencing,
     )
 
 
@@ -65,6 +79,8 @@ def health_of(status: Mapping[str, Any]) -> Health:
         problems.append(f"the daemon is {status['state']}")
     if feed["state"] != "live":
         problems.append(f"feed {feed['state']}" + (f": {feed['reason']}" if feed["reason"] else ""))
+    if needed := status.get("login", {}).get("needed"):
+        problems.append(f"login needed: {needed}")
     if rules["problems"]:
         problems.append(f"rule files rejected: {rules['problems'][0]}")
     problems += [f"channel {name}: {one['last_error']}" for name, one in status["channels"].items()
@@ -106,8 +122,15 @@ def detail_of(engine: Engine, rule_id: str) -> RuleDetail | None:
     if rule is None:
         return None
     machines = [machine for machine in engine.machines if machine.rule.id == rule_id]
-    standings = [_standing(*pair) for pair in zip(describe(engine, rule_id), machines, strict=True)]
-    return RuleDetail(**_rule(rule, machines, _now_us(engine)), standings=standings)
+    now_us = _now_us(engine)
+    standings = [_standing(*pair, now_us) for pair in zip(describe(engine, rule_id), machines, strict=True)]
+    return RuleDetail(**_rule(rule, machines, now_us), standings=standings)
+
+
+def silences_of(engine: Engine) -> list[Silence]:
+    """The silences in force: those of the file, then those that were said."""
+    found = engine.silences.in_force(_now_us(engine))
+    return [Silence(**silence_document(silence, engine.rule_set)) for silence in found]
 
 
 def acked_document(rule_id: str, done: Acknowledged) -> Acked:
@@ -134,12 +157,12 @@ def alerts_page(directory: Path, query: AlertsQuery) -> AlertsPage:
 
 def _rule(rule: engine_rule.Rule, machines: list[Machine], now_us: int) -> dict[str, Any]:
     return rule_document(rule, now_us) | {
-        "states": [RuleState(**state_document(rule, machine.state)) for machine in machines]
+        "states": [RuleState(**state_document(rule, one.state, one.silence(now_us))) for one in machines]
     }
 
 
-def _standing(one: Standing, machine: Machine) -> RuleStanding:
-    state = state_document(machine.rule, machine.state)
+def _standing(one: Standing, machine: Machine, now_us: int) -> RuleStanding:
+    state = state_document(machine.rule, machine.state, machine.silence(now_us))
     return RuleStanding(**state, due=instant(one.due_us), why=one.why, condition=_condition(one.condition))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tradeassistd.api.models import AlertsPage, Quote, Rule, RuleDetail
+from tradeassistd.api.models import Silence as SilenceDocument
+from tradeassistd.engine.silences import Silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,19 @@ class Acknowledge(Protocol):
     def __call__(self, rule_id: str, symbol: str, by: str) -> Awaitable[Acknowledged]: ...
 
 
+class Silencing(Protocol):
+    """Silences that somebody says to the daemon (silencing.Silencing).
+
+    Both raise PermanentError when it cannot be, TransientError when that may pass.
+    """
+
+    def silence(self, wanted: Silence, until_us: Callable[[int], int]) -> Awaitable[Silence]:
+        """`wanted` from now on, until the instant that `until_us` gives for now; gives what is in force."""
+
+    def end(self, number: int, by: str) -> Awaitable[Silence]:
+        """Gives the silence that was in force."""
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """Everything is called on the daemon's event loop, between two events, so the answers fit together."""
@@ -91,3 +106,11 @@ class Control:
     """Raises PermanentError for a `before` that is no alert, TransientError when the store is busy."""
     reload: Reload
     acknowledge: Acknowledge
+    silences: Callable[[], list[SilenceDocument]]
+    """Those in force: of the file, then said ones."""
+    silence_document: Callable[[Silence], SilenceDocument]
+    silencing: Silencing
+    frames: Callable[[], Iterator[str]] = lambda: iter(())
+    """The raw frames of the last minutes, redacted, oldest first, each one line of JSON (feed.ring)."""
+    reconnect: Callable[[], None] = lambda: None
+    """Ends the wait before the next connection; does nothing while there is one."""

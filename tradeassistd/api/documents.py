@@ -22,7 +22,11 @@ def alert_document(alert: Alert, deliveries: tuple[Delivery, ...]) -> dict[str, 
         "title": alert.title, "text": alert.text, "message": transition.message, "setup": dict(transition.setup),
         "operands": operand_documents(transition),
         "deliveries": [
-            {"channel": one.channel, "state": one.state.value, "attempts": one.attempts, "error": one.error}
+            {
+                "channel": one.channel, "state": one.state.value, "attempts": one.attempts, "error": one.error,
+                "not_before": instant(one.not_before_us), "why": one.why.value, "instead_of": one.instead_of,
+                "folded_into": one.folded_into, "carries": one.carries,
+            }
             for one in deliveries
         ],
     }  # fmt: skip

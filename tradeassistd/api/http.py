@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from http import HTTPStatus
-from typing import Annotated, Any, get_args
+from itertools import islice
+from typing import Annotated, Any, TypeVar, get_args
 
 import structlog
 from fastapi import FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import AwareDatetime, BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -28,15 +29,29 @@ from tradeassistd.api.models import (
     Reloaded,
     Rule,
     RuleDetail,
+    Silence,
 )
 from tradeassistd.base.errors import PermanentError, TradeAssistError
 from tradeassistd.base.instant import US_PER_S
+from tradeassistd.base.log import last_lines
+from tradeassistd.base.yaml12 import ValueProblem
+from tradeassistd.base.yaml12.values import DURATION_MAX_S
+from tradeassistd.engine import silences as engine_silences
 from tradeassistd.engine.rule import SEVERITIES
+from tradeassistd.rules.fields import TEXT_MAX
+from tradeassistd.rules.silences import GLOBS_MAX, glob, until_us
 
 ALERTS_MAX = 1_000
 BY_CHARACTERS_MAX = 100
+NDJSON = "application/x-ndjson"
+"""Lines, each a JSON document."""
+FRAMES_PER_TURN = 5
+"""Frames redacted between two turns of the daemon's other work."""
 SEVERITY = f"^({'|'.join(SEVERITIES)})?$"
 LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+
+Globs = list[str] | None
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +69,9 @@ def build(control: Control, hub: Hub) -> FastAPI:
     _add_market(app, control)
     _add_rules(app, control)
     _add_ack(app, control)
+    _add_silences(app, control)
+    _add_reconnect(app, control)
+    _add_diagnostics(app, control)
     _add_events(app)
     return app
 
@@ -150,6 +168,102 @@ def _add_ack(app: FastAPI, control: Control) -> None:
     ) -> Acked:
         """Somebody has seen it: no more reminders of the present firings of a rule that were told."""
         return acked_document(rule, await control.acknowledge(rule, symbol, by))
+
+
+def _add_reconnect(app: FastAPI, control: Control) -> None:
+    @app.post("/reconnect")
+    async def reconnect() -> Health:
+        """Try the next connection now instead of waiting; nothing happens while there is one."""
+        control.reconnect()
+        return health_of(control.status())
+
+
+def _add_diagnostics(app: FastAPI, control: Control) -> None:
+    lines = {"schema": {"type": "string"}}
+
+    @app.get("/diagnostics/frames", response_class=StreamingResponse,
+             responses={200: {"content": {NDJSON: lines}}})  # fmt: skip
+    async def frames() -> StreamingResponse:
+        """The raw frames of the last ten minutes, oldest first, as lines of JSON: `{"age_s": ..., "frame": ...}`.
+
+        Tokens, account numbers and customer ids are taken out; a busy feed reaches back less than ten minutes.
+        """
+        return StreamingResponse(_paced(control.frames()), media_type=NDJSON)
+
+    @app.get("/diagnostics/log")
+    async def log_lines() -> list[str]:
+        """The last lines of the daemon's log, oldest first."""
+        return last_lines()
+
+
+async def _paced(lines: Iterator[str]) -> AsyncIterator[str]:
+    """A few lines at a time, so that ticks are not held up."""
+    while some := list(islice(lines, FRAMES_PER_TURN)):
+        yield "\n".join(some) + "\n"
+        await asyncio.sleep(0)
+
+
+def _add_silences(app: FastAPI, control: Control) -> None:
+    refused: dict[int | str, dict[str, Any]] = {404: {"model": Failure}}
+
+    @app.get("/silences")
+    async def silences() -> list[Silence]:
+        """The silences in force: those of `_silences.yaml`, then those that were said, oldest first."""
+        return control.silences()
+
+    @app.post("/silences", responses={**refused, 422: {"model": Failure}})
+    async def silence(
+        rule: Annotated[Globs, Query(max_length=GLOBS_MAX, description="Globs of rule ids; none: all.")] = None,
+        symbol: Annotated[Globs, Query(max_length=GLOBS_MAX, description="Globs of symbols; none: all.")] = None,
+        tag: Annotated[Globs, Query(max_length=GLOBS_MAX, description="Globs of tags; none: all.")] = None,
+        for_s: Annotated[int, Query(ge=0, le=DURATION_MAX_S, description="How long, in seconds; or `until`.")] = 0,
+        until: Annotated[str, Query(description="A date, a time with its zone, or HH:MM in New York.")] = "",
+        reason: Annotated[str, Query(max_length=TEXT_MAX)] = "",
+        by: Annotated[str, Query(max_length=BY_CHARACTERS_MAX, description="Who says it.")] = "",
+    ) -> Silence:
+        """Nobody is told of what fits, from now on; what still fires when it ends is told then."""
+        wanted = _wanted(rule, symbol, tag, reason.strip(), by)
+        if bool(for_s) == bool(until):
+            raise _unfit("name for_s or until")
+        if until:
+            _checked(lambda: until_us(until, wanted.symbols, now_us=1))
+
+        def ends_us(now_us: int) -> int:
+            return until_us(until, wanted.symbols, now_us) if until else now_us + for_s * US_PER_S
+
+        return control.silence_document(await control.silencing.silence(wanted, ends_us))
+
+    @app.delete("/silences/{number}", responses=refused)
+    async def end(
+        number: int,
+        by: Annotated[str, Query(max_length=BY_CHARACTERS_MAX, description="Who ends it, for the audit.")] = "",
+    ) -> Silence:
+        """Ends a silence that was said; those of the file end when they are removed there."""
+        return control.silence_document(await control.silencing.end(number, by))
+
+
+def _wanted(rules: Globs, symbols: Globs, tags: Globs, reason: str, by: str) -> engine_silences.Silence:
+    if not (rules or symbols or tags):
+        raise _unfit("name a rule, a symbol or a tag; `*` fits all")
+    return engine_silences.Silence(
+        0, 0, rules=_globs(rules), symbols=_globs(symbols), tags=_globs(tags), reason=reason, by=by
+    )
+
+
+def _globs(given: Globs) -> tuple[str, ...]:
+    return _checked(lambda: tuple(map(glob, given or ())))
+
+
+def _checked(read: Callable[[], T]) -> T:
+    """What `read` gives; 422 with its words when it refuses."""
+    try:
+        return read()
+    except ValueProblem as error:
+        raise _unfit(str(error)) from None
+
+
+def _unfit(detail: str) -> HTTPException:
+    return HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
 
 def _add_events(app: FastAPI) -> None:

@@ -27,7 +27,8 @@ class Health(Document):
     problems: list[str]
     """What is wrong, in words; empty when healthy."""
     feed: str
-    """State of the stream: connecting, logging_in, subscribing, live, backoff, replaced, auth_needed, stopped."""
+    """State of the stream: connecting, logging_in, subscribing, live, degraded (some symbols are not watched), backoff,
+    replaced (another program has the stream), auth_needed, stopped."""
     rules: int
     """Rules in force."""
     ticks: int
@@ -36,6 +37,15 @@ class Health(Document):
     """Alerts since the start, suppressed ones included."""
     told: int
     """Alerts since the start that somebody was told about."""
+
+
+class FeedChange(Document):
+    """The connection came into a state."""
+
+    at_us: int
+    """Market time, UTC microseconds."""
+    state: str
+    reason: str
 
 
 class FeedHealth(Open):
@@ -53,6 +63,22 @@ class FeedHealth(Open):
     """Frames waiting for the engine."""
     held_back: int
     """How often reading had to wait for the engine."""
+    conflated: int
+    """How many rows that lay on the way were merged into later ones because the engine was behind."""
+    refused: dict[str, str]
+    """Symbols that Schwab does not send, and why."""
+    frames: int = 0
+    """Frames since the start, heartbeats included."""
+    frame_age_s: float | None = None
+    """Machine seconds since the last of them; null: none has come."""
+    since_us: int
+    """Since when it is in that state, market time, UTC microseconds; 0: before any was known."""
+    in_state_s: float
+    """Machine seconds in that state."""
+    spent_s: dict[str, float]
+    """Machine seconds spent in each state since the start."""
+    changes: list[FeedChange]
+    """The last changes of state, oldest first."""
 
 
 class RulesHealth(Open):
@@ -148,6 +174,10 @@ class RuleState(Document):
     """How many reminders of this firing there were."""
     spent: bool
     """It fires `once`, and has told: raise `rev` to arm it anew."""
+    silenced_until: str | None
+    """A silence lies over it: until when, ISO 8601 in UTC; of several the one that ends last."""
+    silence_reason: str
+    """Why, as whoever wrote the silence says; empty without a silence, or without a reason."""
 
 
 class RuleLevel(Document):
@@ -273,10 +303,21 @@ class Delivery(Document):
 
     channel: str
     state: str
-    """pending, sending, sent, retrying, failed, expired, folded."""
+    """pending, sending, sent, retrying, failed, expired, folded, withdrawn."""
     attempts: int
     error: str
-    """What the last attempt ran into."""
+    """What the last attempt ran into; of one that was withdrawn, why."""
+    not_before: str | None
+    """When it may be sent, ISO 8601 in UTC; null: at once."""
+    why: str
+    """quiet: held by quiet hours; escalation: sent when nobody acknowledges and it is not over by then; fallback:
+    stands in for `instead_of`; empty: none of these."""
+    instead_of: str
+    """Of a fallback: the channel that failed or was too late."""
+    folded_into: str
+    """Of a folded one: the id of the alert whose message carries it."""
+    carries: int
+    """How many others its message carries."""
 
 
 class Alert(Document):
@@ -301,7 +342,7 @@ class Alert(Document):
     price: float | None
     """Last trade of the symbol."""
     suppressed: str
-    """Why nobody was told (at_load, higher_level, mode, spent, rearm, cooldown, log); empty: somebody was."""
+    """Why nobody was told (at_load, higher_level, mode, spent, rearm, cooldown, silence, log); empty: somebody was."""
     late: bool
     """It may have become true earlier, while nobody watched."""
     since: str
@@ -359,6 +400,26 @@ class Acked(Document):
     """When, ISO 8601 in UTC."""
     firings: list[AckedFiring]
     """What was acknowledged, also what had been before; empty: nothing fires that anybody was told about."""
+
+
+class Silence(Document):
+    """Nobody is told of what it lies over. Every glob list that is not empty must fit, each by one of its globs."""
+
+    number: int | None
+    """What it is ended by; null: it stands in `_silences.yaml`."""
+    rule: list[str]
+    """Globs of rule ids; empty: all."""
+    symbol: list[str]
+    tag: list[str]
+    since: str | None
+    """When it was said, ISO 8601 in UTC; null: it stands in `_silences.yaml`."""
+    until: str
+    """When it is over, ISO 8601 in UTC."""
+    reason: str
+    by: str
+    """Who said it."""
+    rules: list[str]
+    """Ids of the rules in force that it lies over, with one symbol at least."""
 
 
 class Failure(Document):

@@ -7,8 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 from tradeassistd.api.documents import instant
+from tradeassistd.base.instant import iso
+from tradeassistd.engine.describing.warming import warming, warming_text
+from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.language.expression import digits_text, render
-from tradeassistd.engine.rule import Evaluate, Fire, Move, Rule, Setup
+from tradeassistd.engine.rule import Evaluate, Fire, Move, Rule, RuleSet, Setup
+from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.market.active import ActiveWindow
 
@@ -40,14 +44,36 @@ def level_document(rule: Rule, number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def state_document(rule: Rule, state: RuleState) -> dict[str, Any]:
-    """Where the rule stands for one symbol and level (`api.models.RuleState`)."""
+def state_document(rule: Rule, state: RuleState, silence: Silence | None = None) -> dict[str, Any]:
+    """Where the rule stands for one symbol and level (`api.models.RuleState`), and the silence that lies over it."""
     return {
         "symbol": state.symbol, "level": state.level, "severity": rule.severity_of(state.level),
         "state": state.state.value, "since": instant(state.since_us), "judged": instant(state.judged_us),
         "told": instant(state.told_us), "untold": state.untold, "acked": state.acked, "reminded": state.reminded,
-        "spent": is_spent(rule, state),
+        "spent": is_spent(rule, state), "silenced_until": instant(silence.until_us) if silence else None,
+        "silence_reason": silence.reason if silence else "",
     }  # fmt: skip
+
+
+def silence_document(silence: Silence, rule_set: RuleSet) -> dict[str, Any]:
+    """One silence and what it lies over (`api.models.Silence`)."""
+    over = [rule.id for rule in rule_set.rules
+            if any(silence.fits(rule.id, rule.tags, symbol) for symbol in rule.symbols)]  # fmt: skip
+    return {
+        "number": silence.number or None, "rule": list(silence.rules), "symbol": list(silence.symbols),
+        "tag": list(silence.tags), "since": instant(silence.event_us), "until": iso(silence.until_us),
+        "reason": silence.reason, "by": silence.by, "rules": over,
+    }  # fmt: skip
+
+
+def warming_documents(engine: Engine) -> list[dict[str, Any]]:
+    """The bar windows that are not full yet, for `status`."""
+    now_us = engine.now_us
+    return [
+        {"symbol": one.symbol, "interval": one.interval, "session": one.session, "seen": one.seen,
+         "needed": one.needed, "until": instant(one.until_us), "text": warming_text(one.until_us, now_us)}
+        for one in (warming(engine.symbols, now_us) if now_us else ())
+    ]  # fmt: skip
 
 
 def is_spent(rule: Rule, state: RuleState) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,13 @@ import typer
 
 from tradeassistd.cli import exit_codes
 from tradeassistd.cli.client import ask
+from tradeassistd.cli.login import login_name
 from tradeassistd.cli.wording import clock_time
 
 
 def acknowledge(socket: Path | None, rule: str, symbol: str, *, as_json: bool) -> int:
     """Acknowledge the rule's firings, of one symbol or (empty) of all; exit code 1 when there are none."""
-    done = ask(socket, "/ack", {"rule": rule, "symbol": symbol, "by": _who()}, method="POST").document
+    done = ask(socket, "/ack", {"rule": rule, "symbol": symbol, "by": login_name()}, method="POST").document
     if as_json:
         typer.echo(json.dumps(done, indent=2))
     for firing in done["firings"] if not as_json else ():
@@ -38,11 +37,3 @@ def _firing_line(done: dict[str, Any], firing: dict[str, Any]) -> str:
     if clock_time(done["event_time"]).startswith(f"{day} "):
         since = time
     return f"{done['rule']} {firing['symbol']}{level}: no more reminders for the firing since {since}"
-
-
-def _who() -> str:
-    """The login name, for the audit; the number of a user without one."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())

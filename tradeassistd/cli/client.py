@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ class Answer:
 def ask(
     path: Path | None,
     target: str,
-    query: Mapping[str, str | int | bool] | None = None,
+    query: Mapping[str, str | int | bool | Sequence[str]] | None = None,
     *,
     method: str = "GET",
     within_s: float = ANSWER_WITHIN_S,
@@ -39,7 +39,7 @@ def ask(
     given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in (query or {}).items()}
     connection = _Connection(socket_of(path), within_s)
     try:
-        connection.request(method, f"{target}?{urlencode(given)}" if given else target)
+        connection.request(method, f"{target}?{urlencode(given, doseq=True)}" if given else target)
         response = connection.getresponse()
         body = response.read()
     except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -58,6 +58,24 @@ def ask(
     if isinstance(document, dict) and "detail" in document:
         raise PermanentError(str(document["detail"]))
     return Answer(response.status, document)
+
+
+def lines_of(path: Path | None, target: str) -> Iterator[bytes]:
+    """The lines of an answer as they come, each with its end. Raises like `ask`."""
+    connection = _Connection(socket_of(path), ANSWER_WITHIN_S)
+    try:
+        connection.request("GET", target)
+        response = connection.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            raise PermanentError(f"the daemon answered {response.status} to {target}", hint="is it of this version?")
+        yield from response
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise not_running(path) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise PermanentError(f"the daemon at {path} did not answer: {error or type(error).__name__}",
+                             hint="run this as the user the daemon runs as") from error  # fmt: skip
+    finally:
+        connection.close()
 
 
 def socket_of(path: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""`status`, `quotes`, `alerts`: answers from the store, whether or not the daemon runs."""
+"""`quotes`, `alerts`: answers from the store, whether or not the daemon runs."""
 
 from __future__ import annotations
 
@@ -6,36 +6,19 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from tradeassistd.api.documents import alert_document
-from tradeassistd.base.errors import TradeAssistError
 from tradeassistd.base.instant import US_PER_MS, US_PER_S, iso
 from tradeassistd.cli import exit_codes
 from tradeassistd.market.price import PRICE_SCALE, price_text
 from tradeassistd.market.session import NEW_YORK
 from tradeassistd.store import queries
 from tradeassistd.store.outbox import StoredAlert
+from tradeassistd.store.records import Delivery, DeliveryState, Why
 
 DASH = "-"
-
-
-def show_status(directory: Path, *, as_json: bool) -> int:
-    """Print what the daemon last said of itself; exit code 69 when it does not run."""
-    pid = queries.daemon_running(directory)
-    try:
-        status = queries.status(directory)
-    except TradeAssistError as error:
-        typer.echo(f"tradeassist: {error}", err=True)
-        return exit_codes.NOT_RUNNING
-    status = {**status, "state": "running" if pid else "stopped", "pid": pid, "directory": str(directory)}
-    if as_json:
-        typer.echo(json.dumps(status, indent=2))
-    else:
-        typer.echo("\n".join(_status_lines(status)))
-    return exit_codes.YES if pid else exit_codes.NOT_RUNNING
 
 
 def show_quotes(directory: Path, symbols: Sequence[str], *, as_json: bool) -> int:
@@ -80,13 +63,32 @@ def alert_line(stored: StoredAlert) -> str:
     if alert.suppressed:
         fate = f"not told: {alert.suppressed}"
     else:
-        fate = ", ".join(f"{one.channel} {one.state.value}" for one in stored.deliveries) or "no channel"
+        fate = ", ".join(map(fate_text, stored.deliveries)) or "no channel"
     line = f"{new_york(alert.transition.event_us)}  {alert.severity:<8}  {alert.title}  [{fate}]"
     if alert.transition.setup:
         from tradeassistd.alerts.text import setup_text
 
         line += f"\n{'':35}{setup_text(alert.transition.setup)}"
     return line
+
+
+def fate_text(delivery: Delivery) -> str:
+    """What became of a delivery, and why: `slack sent`, `phone held until 06:00:00 (quiet hours)`."""
+    name, due = delivery.channel, new_york(delivery.not_before_us).partition(".")[0]
+    match delivery.state, delivery.why:
+        case DeliveryState.PENDING, Why.QUIET if not delivery.carries:
+            return f"{name} held until {due} (quiet hours)"
+        case DeliveryState.PENDING, Why.ESCALATION:
+            return f"{name} escalates at {due}"
+        case DeliveryState.FOLDED, _:
+            return f"{name} folded into {delivery.folded_into}"
+        case DeliveryState.WITHDRAWN, _:
+            return f"{name} withdrawn ({delivery.error})"
+        case _:
+            said = [f"with {delivery.carries} more"] if delivery.carries else []
+            said += ["escalated"] if delivery.why is Why.ESCALATION else []
+            said += [f"instead of {delivery.instead_of}"] if delivery.why is Why.FALLBACK else []
+            return f"{name} {delivery.state.value}" + (f" ({', '.join(said)})" if said else "")
 
 
 def new_york(us: int) -> str:
@@ -96,21 +98,3 @@ def new_york(us: int) -> str:
 
 def _price(price: int | None) -> float | None:
     return None if price is None else price / PRICE_SCALE
-
-
-def _status_lines(status: dict[str, Any]) -> list[str]:
-    feed, rules, counters = status.get("feed", {}), status.get("rules", {}), status.get("counters", {})
-    lines = [
-        f"daemon    {status['state']}" + (f", pid {status['pid']}" if status["pid"] else ""),
-        f"state in  {status['directory']}",
-        f"feed      {feed.get('state', DASH)}" + (f": {feed['reason']}" if feed.get("reason") else "")
-        + f", connection {feed.get('connections', 0)}, {feed.get('base_url', DASH)}",
-        f"rules     {rules.get('loaded', 0)} loaded ({rules.get('hash', DASH)}), "
-        f"{len(rules.get('problems', []))} files' problems, from {rules.get('directory', DASH)}",
-        *(f"          rejected: {problem}" for problem in rules.get("problems", [])),
-        f"counted   {counters.get('ticks', 0):,} ticks, {counters.get('alerts', 0):,} alerts, "
-        f"{counters.get('told', 0):,} told, {counters.get('rule_faults', 0)} rule faults",
-    ]  # fmt: skip
-    for name, channel in status.get("channels", {}).items():
-        lines.append(f"channel   {name}: " + ", ".join(f"{key} {value}" for key, value in channel.items()))
-    return lines

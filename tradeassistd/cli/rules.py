@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import typer
 
 from tradeassistd.base.clock import WallClock
+from tradeassistd.base.errors import FatalError, TradeAssistError
 from tradeassistd.base.yaml12 import Problem
 from tradeassistd.cli import exit_codes
+from tradeassistd.engine.transition import RuleState
 from tradeassistd.rules.lint import INVALID, severity_of
+from tradeassistd.rules.lint_spent import spent_problems
 from tradeassistd.rules.load import Loaded, load_directory
 
 FORMATS = ("text", "json", "github")
@@ -21,13 +25,30 @@ _GITHUB = {"error": "error", "warning": "warning", "info": "notice"}
 
 
 def check(
-    directory: Path, *, output: str = "text", strict: bool = False, channels: frozenset[str] | None = None
+    directory: Path,
+    *,
+    output: str = "text",
+    strict: bool = False,
+    channels: frozenset[str] | None = None,
+    state: Path | None = None,
+    state_asked: bool = False,
+    market_clock: bool = False,
 ) -> int:
     """Print every finding of every file, sorted by place; gives the exit code.
 
-    `output` is one of FORMATS; `strict`: warnings (not infos) count too; `channels` are those of the settings.
+    `output` is one of FORMATS; `strict`: warnings (not infos) count too; `channels` are those of the settings. `state`
+    is the state directory, only looked at: nothing is made or changed there. Without one, and where no daemon has
+    stored anything yet, nobody knows which rules are spent. `state_asked`: the user named it, so that it has to be
+    there (FatalError). `market_clock`: the daemon's time is that of its feed, and so is that of `expires`; before its
+    first day it is the computer's.
     """
-    loaded = load_directory(directory, now_us=WallClock().now_us(), lint=True, channels=channels)
+    states = _stored_states(state, asked=state_asked) if state is not None else ()
+    judged_us = max((one.judged_us for one in states), default=0) if market_clock else 0
+    now_us = judged_us or WallClock().now_us()
+    loaded = load_directory(directory, now_us=now_us, lint=True, channels=channels)
+    prefix = f"{directory.resolve().name}/"
+    spent = tuple(spent_problems(loaded.rule_set, states, prefix))
+    loaded = replace(loaded, warnings=tuple(sorted([*loaded.warnings, *spent])))
     found = sorted([*loaded.problems, *loaded.warnings])
     match output:
         case "json":
@@ -41,6 +62,26 @@ def check(
             typer.echo(_summary(loaded))
     counted = ("error", "warning") if strict else ("error",)
     return exit_codes.NO if any(severity_of(problem.code) in counted for problem in found) else exit_codes.YES
+
+
+def _stored_states(directory: Path, *, asked: bool) -> tuple[RuleState, ...]:
+    """What the daemon has stored of its rules; none where there is no store, unless the user said there is one."""
+    from tradeassistd.store import queries
+    from tradeassistd.store.directory import MAIN_FILE
+
+    unread: TradeAssistError
+    try:
+        if not asked and not (directory / MAIN_FILE).exists():
+            return ()
+        return queries.rule_states(directory, untouched=True)
+    except OSError as error:
+        unread = FatalError(f"{directory} cannot be read: {error.strerror}", hint="name a directory you may read")
+    except TradeAssistError as error:
+        unread = error
+    if asked:
+        raise unread
+    typer.echo(f"tradeassist: which rules are spent is not known: {unread}", err=True)
+    return ()
 
 
 def _summary(loaded: Loaded) -> str:

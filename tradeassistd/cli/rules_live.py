@@ -108,9 +108,12 @@ def _states_text(rule: dict[str, Any]) -> str:
 
 
 def _remarks(rule: dict[str, Any]) -> str:
-    """(shadow), (expired) and what has told its one time, behind the symbols."""
+    """(shadow), what is silenced and what has told its one time, behind the symbols."""
+    silenced = sorted({state["symbol"] for state in rule["states"] if state["silenced_until"]})
     spent = sorted({state["symbol"] for state in rule["states"] if state["spent"]})
     said = ["shadow"] if rule["mode"] == "shadow" else []
+    if silenced:
+        said.append("silenced" if set(silenced) == set(rule["symbols"]) else f"silenced: {' '.join(silenced)}")
     if spent:
         said.append("spent" if set(spent) == set(rule["symbols"]) else f"spent: {' '.join(spent)}")
     return f" ({', '.join(said)})" if said else ""
@@ -146,6 +149,9 @@ def _state_text(one: dict[str, Any]) -> str:
     parts = [one["state"] + (f" since {clock_time(one['since'])}" if one["since"] else "")]
     if one["untold"]:
         parts.append("nobody was told yet")
+    if one["silenced_until"]:
+        reason = f" ({one['silence_reason']})" if one["silence_reason"] else ""
+        parts.append(f"silenced until {clock_time(one['silenced_until'])}{reason}")
     if one["acked"]:
         parts.append("acknowledged")
     if one["reminded"]:

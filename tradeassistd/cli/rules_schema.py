@@ -6,11 +6,14 @@ import typer
 
 from tradeassistd.base.yaml12 import did_you_mean
 from tradeassistd.cli import exit_codes
-from tradeassistd.rules.schema.documents import KINDS, schema_text
+from tradeassistd.rules.own_functions import use_installed
 
 
 def show(kind: str) -> int:
     """Print the schema; gives the exit code. Raises typer.BadParameter for a kind that is none."""
+    use_installed()  # a name of one's own cannot be that of a function, and the schema says so
+    from tradeassistd.rules.schema.documents import KINDS, schema_text
+
     if kind not in KINDS:
         hint = did_you_mean(kind, KINDS) or f"one of {' '.join(KINDS)}"
         raise typer.BadParameter(f"unknown kind of file {kind!r} ({hint})", param_hint="--for")

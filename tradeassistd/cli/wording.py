@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import datetime
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
@@ -9,6 +10,8 @@ from tradeassistd.market.session import NEW_YORK
 
 DIGITS_MAX = 6
 """Decimals shown: enough for a 64th of a point."""
+LABEL_WIDTH = 10
+"""Columns of a label such as `daemon` with the space behind it."""
 WORDS = {True: "true   ", False: "false  ", None: "unknown"}
 
 
@@ -46,3 +49,26 @@ def time_of_day_us(us: int) -> str:
     """An instant as New York time of day to the millisecond."""
     at = datetime.fromtimestamp(us // US_PER_S, NEW_YORK)
     return f"{at:%H:%M:%S}.{us % US_PER_S // US_PER_MS:03d}"
+
+
+def span(seconds: float) -> str:
+    """How long something has lasted, in two units at most: 4.2 s, 48 s, 2 min 5 s, 3 h 4 min, 2 d 3 h."""
+    whole = int(max(seconds, 0))
+    if whole < 10:
+        return f"{max(seconds, 0):.1f} s"
+    for unit_s, unit, part_s, part in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= unit_s:
+            rest = whole % unit_s // part_s
+            return f"{whole // unit_s} {unit}" + (f" {rest} {part}" if rest else "")
+    return f"{whole} s"
+
+
+def wrapped(label: str, text: str, width: int) -> list[str]:
+    """A labelled line, gone on below its text where it is wider than `width`; no word is taken apart."""
+    lines = textwrap.wrap(text, max(width - LABEL_WIDTH, 20), break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"{label if not number else '':<{LABEL_WIDTH}}{line}".rstrip() for number, line in enumerate(lines)]
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

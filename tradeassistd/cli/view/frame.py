@@ -12,7 +12,7 @@ from tradeassistd.cli.view.look import ACCENT, ALARM, BOLD, DIM, UP, Look
 from tradeassistd.cli.view.snapshot import Channel, Snapshot
 
 QUIET_S = 30.0
-"""A live feed that has brought nothing for that long is shown as something to look at."""
+"""A live feed from which no frame came for that long is shown as something to look at."""
 YEAR_LEAST_WIDTH = 100
 ERROR_LEAST = 16
 _CHANNEL_MOST = 12
@@ -75,9 +75,15 @@ def _feed(shown: Snapshot, look: Look) -> Text:
     if shown.daemon != view.RUNNING:
         return Text(f"{look.dot} daemon {shown.daemon}", ALARM if shown.daemon == view.STARTING else "bold red")
     live = feed.state == "live"
-    quiet = feed.age_s is not None and feed.age_s >= QUIET_S
+    # A heartbeat comes every ten seconds, also while nothing trades.
+    heard_s = feed.age_s if feed.frame_age_s is None else feed.frame_age_s
+    quiet = heard_s is not None and heard_s >= QUIET_S
     made = Text.assemble((f"{look.dot} {feed.state or 'starting'}", UP if live and not quiet else ALARM))
-    if feed.age_s is not None:
+    if not live and feed.in_state_s is not None:
+        made.append(f" {words.age(feed.in_state_s)}", ALARM)
+        if heard_s is not None:
+            made.append(f", heard {words.age(heard_s)} ago", DIM)
+    elif feed.age_s is not None:
         made.append(f" {words.age(feed.age_s)}", ALARM if quiet else DIM)
     if feed.ticks_per_s is not None:
         made.append(f"  {words.count(feed.ticks_per_s)} ticks/s", DIM)

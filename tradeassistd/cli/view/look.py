@@ -100,6 +100,7 @@ UNICODE = Look(
     deliveries={
         DeliveryState.PENDING: "…", DeliveryState.SENDING: "…", DeliveryState.SENT: "✓", DeliveryState.RETRYING: "↻",
         DeliveryState.FAILED: "✗", DeliveryState.EXPIRED: "⊘", DeliveryState.FOLDED: "≡",
+        DeliveryState.WITHDRAWN: "↩",
     },
 )  # fmt: skip
 ASCII = Look(
@@ -110,6 +111,7 @@ ASCII = Look(
     deliveries={
         DeliveryState.PENDING: ".", DeliveryState.SENDING: ".", DeliveryState.SENT: "+", DeliveryState.RETRYING: "r",
         DeliveryState.FAILED: "X", DeliveryState.EXPIRED: "e", DeliveryState.FOLDED: "=",
+        DeliveryState.WITHDRAWN: "w",
     },
     encoding="ascii",
 )  # fmt: skip

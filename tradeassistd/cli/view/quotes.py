@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from tradeassistd.cli.view import words
-from tradeassistd.cli.view.look import BOLD, DIM, DOWN, UP, Look
+from tradeassistd.cli.view.look import ALARM, BOLD, DIM, DOWN, UP, Look
 from tradeassistd.cli.view.snapshot import Quote
 
 SYMBOL_MAX = 8
@@ -40,12 +40,11 @@ def plain(shown: Sequence[Quote], width: int, look: Look) -> list[Text]:
 
 def tile(quote: Quote, width: int, look: Look) -> Text:
     """One symbol in a few columns, for a screen without room for a table."""
-    moved = words.change(quote.last, quote.reference)
     last = words.price(quote.last, quote.tick_size)
     return look.line(
         [look.cell(quote.symbol, min(SYMBOL_MAX, 6), BOLD),
          look.cell(last, 9, _colour(quote), right=True),
-         look.cell(moved, max(width - 17, 0), _colour(quote), right=True)],
+         look.cell(_moved(quote), max(width - 17, 0), ALARM if quote.remark else _colour(quote), right=True)],
         width,
     )  # fmt: skip
 
@@ -58,7 +57,7 @@ class _Columns:
         self._width = width
         self._symbol = min(max((len(one.symbol) for one in shown), default=0), SYMBOL_MAX)
         self._last = max((len(words.price(one.last, one.tick_size)) for one in shown), default=0)
-        moved = max((len(words.change(one.last, one.reference)) for one in shown), default=0)
+        moved = max((len(_moved(one)) for one in shown), default=0)
         self._change = max(moved, _CHANGE_LEAST) if moved else 0
         left = width - self._symbol - self._last - self._change - 2 * bool(moved) - 1
         self._volume = VOLUME_WIDTH if left > VOLUME_WIDTH and any(one.volume for one in shown) else 0
@@ -84,11 +83,12 @@ class _Columns:
     def line(self, quote: Quote) -> Text:
         look, colour = self._look, _colour(quote)
         spark = look.sparkline(quote.recent, self._spark)
+        wrong = ALARM if quote.remark else ""  # its change would be that of data that is not as it should be
         return look.line(
             [
                 look.cell(quote.symbol, self._symbol, BOLD),
                 look.cell(words.price(quote.last, quote.tick_size), self._last, colour or BOLD, right=True),
-                look.cell(words.change(quote.last, quote.reference), self._change, colour, right=True),
+                look.cell(_moved(quote), self._change, wrong or colour, right=True),
                 look.cell(spark, self._spark, f"dim {colour}" if colour else DIM, right=True),
                 look.cell(words.count(quote.volume) if quote.volume else "", self._volume, DIM, right=True),
                 self._sides(quote),
@@ -104,6 +104,11 @@ class _Columns:
         bid = self._look.cell(_side(quote, quote.bid), half, DIM, right=True)
         ask = self._look.cell(_side(quote, quote.ask), half, DIM)
         return Text.assemble(" ", bid, (f" {self._look.between} ", DIM), ask)
+
+
+def _moved(quote: Quote) -> str:
+    """The change, or what is wrong with the data in its place."""
+    return quote.remark or words.change(quote.last, quote.reference)
 
 
 def _side(quote: Quote, side: int | None) -> str:

@@ -15,35 +15,43 @@ from tradeassistd.cli.view.snapshot import Alert, Channel, Quote, Rule, Sent
 from tradeassistd.cli.view.tally import Tally
 from tradeassistd.engine import rule as engine_rule
 from tradeassistd.engine.events import Facts
+from tradeassistd.engine.silences import Silences
 from tradeassistd.engine.transition import Kind, RuleState
-from tradeassistd.market.instrument import InstrumentClass, instrument_of
+from tradeassistd.market.instrument import Instrument, InstrumentClass, instrument_of
 from tradeassistd.market.tick import Tick
 from tradeassistd.store.outbox import StoredAlert
 
 _RANKS = {view.FIRING: 0, view.PENDING: 1, view.OK: 2}
+NO_SILENCES = Silences()
 _NOW = re.compile(r"(.*) \(now (.*)\)$")
 
 
-def quote_row(tick: Tick, facts: Facts | None, recent: tuple[int, ...]) -> Quote:
+def quote_row(
+    tick: Tick, facts: Facts | None, recent: tuple[int, ...], instrument: Instrument | None = None, remark: str = ""
+) -> Quote:
     """One symbol; its change is counted from the previous close, or else from the day's open."""
-    instrument = instrument_of(tick.symbol)
+    instrument = instrument or instrument_of(tick.symbol)
     reference = None
     if facts is not None and instrument.kind is not InstrumentClass.INTERNAL:  # a breadth figure has no day before
         reference = facts.open if facts.prev_close is None else facts.prev_close
-    return Quote(tick.symbol, instrument.tick_size, tick.last, tick.bid, tick.ask, tick.volume, reference, recent)
+    return Quote(tick.symbol, instrument.tick_size, tick.last, tick.bid, tick.ask, tick.volume, reference, recent,
+                 remark)  # fmt: skip
 
 
 def rule_rows(
-    rules: Sequence[engine_rule.Rule], states: Sequence[RuleState], tally: Tally, now_us: int
-) -> tuple[Rule, ...]:
+    rules: Sequence[engine_rule.Rule], states: Sequence[RuleState], tally: Tally, now_us: int,
+    silences: Silences = NO_SILENCES,
+) -> tuple[Rule, ...]:  # fmt: skip
     """The rules in file order, each with the state of the symbol and level where most is going on at `now_us`."""
     of_rule: dict[str, list[RuleState]] = {}
     for state in states:
         of_rule.setdefault(state.rule_id, []).append(state)
-    return tuple(_rule_row(rule, of_rule.get(rule.id, []), tally, now_us) for rule in rules)
+    return tuple(_rule_row(rule, of_rule.get(rule.id, []), tally, now_us, silences) for rule in rules)
 
 
-def _rule_row(rule: engine_rule.Rule, states: Sequence[RuleState], tally: Tally, now_us: int) -> Rule:
+def _rule_row(
+    rule: engine_rule.Rule, states: Sequence[RuleState], tally: Tally, now_us: int, silences: Silences
+) -> Rule:
     valid = [one for one in states if _is_of(rule, one)]
     judged = [one for one in valid if one.judged_us]
     foremost = min(judged, key=lambda one: (_RANKS[one.state], -one.level, -one.since_us), default=None)
@@ -52,11 +60,13 @@ def _rule_row(rule: engine_rule.Rule, states: Sequence[RuleState], tally: Tally,
         state = view.OFF if rule.mode == "off" else view.EXPIRED
     busy = foremost if state in (view.FIRING, view.PENDING) else None
     level = busy.level if busy is not None and state == view.FIRING else 0
+    named = (busy.symbol,) if busy else rule.symbols
+    silenced = all(silences.over(rule.id, rule.tags, symbol, now_us) for symbol in named)
     spent = {one.symbol for one in valid if is_spent(rule, one)}
     return Rule(
         rule.id, rule.symbols, state, busy.symbol if busy else "", rule.severity_of(level or rule.numbers[0]),
         rule.description, None, tally.told[rule.id], tally.told_us.get(rule.id, 0), rule.mode == "shadow", level,
-        len(rule.ladder), spent == set(rule.symbols),
+        len(rule.ladder), spent == set(rule.symbols), silenced,
     )  # fmt: skip
 
 

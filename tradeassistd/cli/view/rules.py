@@ -147,6 +147,8 @@ def _symbol(rule: Rule, width: int) -> str:
 
 
 def _when(rule: Rule) -> str:
+    if rule.silenced:
+        return "silenced"
     if rule.told_us:
         return words.time_of_day(rule.told_us)
     return "shadow" if rule.shadow else "spent" if rule.spent else ""

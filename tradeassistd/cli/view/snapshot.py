@@ -24,6 +24,10 @@ class Feed:
     age_s: float | None = None
     """How long ago the feed last brought anything."""
     ticks_per_s: float | None = None
+    in_state_s: float | None = None
+    """How long it has been in that state."""
+    frame_age_s: float | None = None
+    """How long ago the last frame came, heartbeats included; None where the daemon does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Quote:
     """What the change is counted from: the previous close, or else the session's open. None: there is no change."""
     recent: tuple[int, ...] = ()
     """A price of each of the last minutes, oldest first."""
+    remark: str = ""
+    """What is wrong with its data, in a word: mute, invalid, refused, delayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,8 @@ class Rule:
     """How many levels its ladder has."""
     spent: bool = False
     """It fires once, and has told for every symbol."""
+    silenced: bool = False
+    """A silence lies over the symbol that fires or waits, else over all of its symbols."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import TransientError
 from tradeassistd.base.instant import US_PER_S
+from tradeassistd.cli.quality import NOTE, PROBLEM, Remark, remarks
 from tradeassistd.cli.view import snapshot as view
 from tradeassistd.cli.view.rows import alert_row, channel_rows, quote_row, rule_rows
 from tradeassistd.cli.view.snapshot import Feed, Snapshot
@@ -18,7 +19,9 @@ from tradeassistd.cli.view.source import Age, Fresh, Pace
 from tradeassistd.cli.view.tally import Tally
 from tradeassistd.engine.events import Facts
 from tradeassistd.engine.rule import Rule
-from tradeassistd.engine.symbol.symbols import ARCHIVE_INTERVAL
+from tradeassistd.engine.silences import Silence, Silences
+from tradeassistd.market.bar import ARCHIVE_INTERVAL
+from tradeassistd.market.instrument import Instrument, instrument_in
 from tradeassistd.market.session import ALWAYS
 from tradeassistd.market.tick import Tick
 from tradeassistd.store import queries
@@ -57,6 +60,8 @@ class StoreSource:
         self._fresh = Fresh(FRESH_FOR_S)
         self._tally = Tally(directory)
         self._rules: tuple[Rule, ...] = ()
+        self._written: tuple[Silence, ...] = ()
+        self._instruments: Mapping[str, Instrument] = {}
         self._rules_hash: str | None = None
 
     def look(self) -> Snapshot:
@@ -82,18 +87,22 @@ class StoreSource:
         pace = self._pace.per_s(elapsed_s, count)
         feed = _part(status, "feed")
         frame = self._frame
+        found = remarks(status) if running else []
+        wrong = {one.symbol: one.word for one in reversed(found) if one.weight != NOTE}  # the worst one stays
         return Snapshot(
             program=frame.program, note=frame.note, hint=frame.hint, speed=frame.speed, now_us=now_us,
             daemon=view.RUNNING if running else view.STOPPED,
-            feed=Feed(str(feed.get("state", "")), str(feed.get("reason", "")), age_s, pace if running else None),
-            quotes=tuple(quote_row(tick, self._slow.facts.get(symbol), self._slow.minutes.get(symbol, ()))
+            feed=Feed(str(feed.get("state", "")), str(feed.get("reason", "")), age_s, pace if running else None,
+                      _seconds(feed.get("in_state_s")), _seconds(feed.get("frame_age_s"))),
+            quotes=tuple(quote_row(tick, self._slow.facts.get(symbol), self._slow.minutes.get(symbol, ()),
+                                   instrument_in(self._instruments, symbol), wrong.get(symbol, ""))
                          for symbol, tick in sorted(ticks.items(), key=_shelf)),
-            rules=rule_rows(self._rules, states, self._tally, now_us),
+            rules=rule_rows(self._rules, states, self._tally, now_us, self._silences(now_us)),
             alerts=tuple(alert_row(one, fresh=one.alert.id in fresh) for one in alerts),
             channels=channel_rows(_part(status, "channels")),
             ticks=count, told=self._tally.total, tape_rows=int(store.get("tape_written", 0)),
             stored_bytes=self._slow.stored_bytes, free_bytes=self._slow.free_bytes,
-            troubles=_troubles(status, store),
+            troubles=_troubles(status, store, found),
         )  # fmt: skip
 
     def _read_slow(self, elapsed_s: float, ticks: Mapping[str, Tick]) -> None:
@@ -116,6 +125,12 @@ class StoreSource:
         slow.stored_bytes = sum(_size(path) for path in directory.iterdir())
         slow.free_bytes = shutil.disk_usage(directory).free
 
+    def _silences(self, now_us: int) -> Silences:
+        """Those of the file and those that were said."""
+        silences = Silences(self._written)
+        silences.restore(queries.silences(self._directory, now_us))
+        return silences
+
     def _read_rules(self, status: Mapping[str, Any]) -> None:
         """The rules in force, parsed anew when the daemon took others."""
         rules_hash = str(_part(status, "rules").get("hash", ""))
@@ -123,7 +138,9 @@ class StoreSource:
             return
         from tradeassistd.rules.load import load_texts  # the grammar takes a moment to import
 
-        self._rules = load_texts(dict(queries.rule_texts(self._directory))).rule_set.rules
+        rule_set = load_texts(dict(queries.rule_texts(self._directory))).rule_set
+        self._rules, self._instruments = rule_set.rules, rule_set.instruments
+        self._written = rule_set.silences
         self._rules_hash = rules_hash
 
 
@@ -145,9 +162,17 @@ def _size(path: Path) -> int:
         return 0  # SQLite made and removed it between two looks
 
 
-def _troubles(status: Mapping[str, Any], store: Mapping[str, Any]) -> tuple[str, ...]:
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _troubles(status: Mapping[str, Any], store: Mapping[str, Any], data: Sequence[Remark]) -> tuple[str, ...]:
     """What somebody should look at, worst first."""
     found = []
+    feed = _part(status, "feed")
+    if feed.get("state") not in (None, "live") and feed.get("reason"):
+        found.append(str(feed["reason"]))
+    found += [f"{one.symbol} {one.text}" for one in data if one.weight == PROBLEM]
     if error := store.get("tape_error"):
         found.append(f"tape: {error}")
     problems: Sequence[object] = _part(status, "rules").get("problems") or ()
