@@ -6,7 +6,7 @@ BIN := .venv/bin
 TEST ?= $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench pictures reference calendar lock clean
+.PHONY: demo test check bench soak pictures reference calendar lock clean
 
 demo: .venv/.run
 	@$(BIN)/tradeassist demo
@@ -21,6 +21,12 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m bench
+
+# Simulated weeks at high speed with faults by chance, held against the true prices; one day: make soak DAYS=1 SEED=7.
+DAYS ?= 7
+SEED ?= 7
+soak: .venv/.dev
+	$(BIN)/python -m tests.soak --days $(DAYS) --seed $(SEED) $(if $(WEEK),--week $(WEEK))
 
 # Draws docs/demo.svg and docs/top.svg from a real run.
 pictures: .venv/.run

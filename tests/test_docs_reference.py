@@ -21,8 +21,9 @@ from tradeassistd.market.bar import INTERVALS_S
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import SESSION_WORDS
 from tradeassistd.rules.grammar import parse
-from tradeassistd.rules.load import SHARED, Loaded, load_texts
+from tradeassistd.rules.load import Loaded, load_texts
 from tradeassistd.rules.model import RuleFile, RuleModel, keys_of
+from tradeassistd.rules.shared_files import SHARED
 from tradeassistd.rules.testing.run import run_file, test_files
 from tradeassistd.rules.texts import SETUP_KEYS
 
@@ -202,7 +203,7 @@ def test_every_word_of_the_language_is_in_the_reference() -> None:
 
 
 @pytest.mark.parametrize(("column", "module", "names"), [
-    ("| reason |", gates, ("AT_LOAD", "HIGHER_LEVEL", "LOG", "MODE", "SPENT", "REARM", "COOLDOWN")),
+    ("| reason |", gates, ("AT_LOAD", "HIGHER_LEVEL", "LOG", "MODE", "SPENT", "REARM", "COOLDOWN", "SILENCE")),
     ("| end |", machine, ("RULE_CHANGED", "RULE_REMOVED", "SESSION_END", "EXPIRED")),
 ])  # fmt: skip
 def test_every_reason_is_in_its_table(column: str, module: object, names: tuple[str, ...]) -> None:

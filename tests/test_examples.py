@@ -106,7 +106,8 @@ def test_the_example_is_sound_and_every_condition_is_tested() -> None:
 
 def test_the_steps_of_the_workflow_pass(repository: Path) -> None:
     commands = [str(one["run"]) for one in STEPS if "run" in one]
-    assert commands[0] == "pip install tradeassistd"
+    (source,) = CONFIG["repos"]  # the hooks and the workflow come from one place
+    assert commands[0] == f'pip install "tradeassistd @ git+{source["repo"]}@{source["rev"]}"'
     for command in commands[1:]:
         assert command.startswith("tradeassist rules ")
         code, said = run(command, repository)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.store.waiting import until
 from tradeassistd import live as live_module
 from tradeassistd.alerts.recipients import Recipients
 from tradeassistd.base.clock import MarketClock
@@ -19,13 +20,16 @@ from tradeassistd.engine.events import Ack, Event, Start
 from tradeassistd.engine.transition import Kind, Transition
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.intake import Intake
-from tradeassistd.feed.queue import ConnectionChange, FrameQueue
+from tradeassistd.feed.queue import FrameQueue
+from tradeassistd.feed.states import ConnectionChange
 from tradeassistd.history.replay import replay
 from tradeassistd.live import AckedFiring, Live
 from tradeassistd.market.quote import Change
 from tradeassistd.rules.load import load_texts
+from tradeassistd.rules.routes_file import read_routes_file
+from tradeassistd.silencing import Silencing
 from tradeassistd.store import queries
-from tradeassistd.store.records import Decided
+from tradeassistd.store.records import Decided, DeliveryState, Why
 from tradeassistd.store.writer import Store
 
 MONDAY_US = 1_794_839_400 * US_PER_S  # 2026-11-16 09:30 New York
@@ -41,8 +45,9 @@ rules:
 class Desk:
     """The live path over a real store, fed frame by frame; the ledger runs beside it."""
 
-    def __init__(self, live: Live, queue: FrameQueue, store: Store) -> None:
+    def __init__(self, live: Live, queue: FrameQueue, store: Store, silencing: Silencing) -> None:
         self.live = live
+        self.silencing = silencing
         self.store = store
         self.seen: list[tuple[Event, list[Transition]]] = []
         self.decided: list[Decided] = []
@@ -82,14 +87,16 @@ async def desk(directory: Path, rules: str = RULES, *, ledger: bool = True) -> A
     await store.save_rules(rule_set, "", event_us=1)
     states, last_us = await store.load_states(), await store.last_event_us()
     known_us = last_us if last_us > 1 else 0
-    intake = Intake(clock, Start(0, rule_set.hash, states), last_us=known_us, last_known_us=known_us)
+    start = Start(0, rule_set.hash, states, await store.load_silences(known_us))
+    intake = Intake(clock, start, last_us=known_us, last_known_us=known_us)
     queue = FrameQueue()
     decided: list[Decided] = []
-    live = Live(Engine(rule_set), intake, queue, store, decided.append, clock, {}, ("slack",),
+    engine = Engine(rule_set)
+    live = Live(engine, intake, queue, store, decided.append, clock, {}, ("slack",),
                 recipients=Recipients(await store.recipients(states)))  # fmt: skip
     keeping = asyncio.create_task(live.keep_ledger()) if ledger else None
     try:
-        made = Desk(live, queue, store)
+        made = Desk(live, queue, store, Silencing(engine, live.hear, await store.last_silence()))
         made.decided = decided
         yield made
         if keeping is not None:
@@ -192,3 +199,29 @@ async def test_an_end_is_told_where_the_alert_went_over_a_restart_with_another_r
     told = [(delivery.channel, alert.title) for decided in here.decided for delivery in decided.deliveries
             for alert in decided.alerts if alert.id == delivery.alert_id]  # fmt: skip
     assert told == [("desk", "/ES 99.00 - high (over)")]
+
+
+EVENT = "version: 1\nrules:\n  - {id: hit, symbols: [/ES], when: price crosses 100, cooldown: 0s}\n"
+ESCALATES = read_routes_file(
+    "_routes.yaml", "version: 1\ndefault: {channels: [slack], escalate: {after: 5m, channels: [boss]}}", ""
+)
+
+
+async def test_an_alert_of_an_event_escalates_until_somebody_acknowledges_it(tmp_path: Path) -> None:
+    async with desk(tmp_path, EVENT) as here:
+        here.live.swap(load_texts({"rules.yaml": EVENT}).rule_set, ESCALATES)
+        here.begin()
+        here.row(1, 99.0)
+        here.row(2, 101.0)
+        await until(lambda: queries.alerts(tmp_path))
+        (alert,) = queries.alerts(tmp_path)
+        assert {one.channel: one.why for one in alert.deliveries} == {"slack": Why.DIRECT, "boss": Why.ESCALATION}
+    async with desk(tmp_path, EVENT) as here:  # also after a restart
+        here.begin(MINUTE_S)
+        with pytest.raises(PermanentError, match="does not watch"):
+            await here.live.acknowledge("hit", "/NQ", "ann")
+        done = await here.live.acknowledge("hit", "/ES", "ann")
+        assert done.firings == (AckedFiring("/ES", 0, alert.alert.transition.event_us),)
+        boss = next(one for one in queries.alerts(tmp_path)[0].deliveries if one.channel == "boss")
+        assert (boss.state, boss.error, boss.settled_us) == (DeliveryState.WITHDRAWN, "acknowledged", done.event_us)
+        assert (await here.live.acknowledge("hit", "/ES", "ann")).firings == ()

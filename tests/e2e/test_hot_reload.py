@@ -1,4 +1,56 @@
-"""The rules directory is edited in every way people and programs edit, while a thousand ticks a second flow."""
+"""The rules directory is edited in every way people and programs edit, while a thousand ticks a second flow.
+
+Where each point of the contract of a reload is held (`hazards` is tests/e2e/test_reload_hazards.py, `reload`
+tests/test_reload.py, `watch` tests/rules/test_watch.py, `readings` tests/rules/test_readings.py, `laws`
+tests/engine/laws/test_reload_laws.py, `roster` tests/engine/test_roster.py, `engine` tests/engine/test_reload.py,
+`store` tests/store/test_store.py; `here` this file):
+
+What starts one
+    inotify                        here: every way of editing; watch
+    the look every ten seconds     hazards: without inotify; watch: without inotify a look comes
+    SIGHUP                         hazards: without inotify, the real program
+    `tradeassist rules reload`     tests/api/test_http.py, tests/api/test_daemon.py
+    one task, requests folded      reload: requests during a run are one more run
+When it has settled
+    300 ms of quiet, git's lock    watch: it waits until nothing moves and git is done, but not for ever
+    a slow writer                  reload: half a file does not count; hazards: slow writers
+    a flood of 4 s                 hazards: floods; reload: a file that is written for ever
+    editor litter                  here: every way of editing (swap file, backup, 4913); hazards: links (emacs)
+    saves by renaming, sed -i      here: every way of editing
+    swapped links                  here: a swapped symlink; hazards: a mounted configuration; watch: behind a link
+    links to nowhere, to itself    hazards: links; reload: a link that leads to itself; watch: links
+    a directory moved, made anew   here: every way of editing; hazards: lost directories; watch: made anew
+    gone when a second look agrees reload: a file counts as gone; hazards: slow writers (deleted and written anew)
+    a .git that is sealed          watch: links that lead nowhere, and a sealed git
+What is read
+    the same bytes: nothing        reload: bytes that were looked at before; the first look; hazards (other times)
+    no rules: refused, or meant    reload: no rules where there were some; here: moved away
+How it is built
+    a hundred rules: a process     reload: more than a hundred; readings: a process of its own, fails, hangs
+    only what changed is read      reload: only what changed; readings
+    a bad or empty file            here: every way of editing; reload: told once, then daily
+    chmod 000                      hazards: a file that may not be read; tests/rules/test_load.py
+    stored, so a restart has it    here: a restart with a broken file; store: the rules accepted last
+    shared files, each             hazards: every shared file breaks and is mended
+    a shared file spoils others    hazards: every shared file; tests/rules/test_watchlists.py, test_instruments.py
+    one id in two files            reload: of two files with one id; hazards: clashing ids
+    a package that is missing      hazards: a rule whose package is missing for a while
+How it comes into force
+    windows are warm before        here: what new rules read is known; engine: what a reload asks for
+    between two events             here: replayed equals stored, every tick is there; hazards: nothing was lost
+    ADD before, UNSUBS after       here: new symbols are subscribed; tests/feed/test_connection.py
+    busy store: nothing changes    reload: what the store cannot take
+What is kept
+    each field: kept or armed      laws: every field of a rule; a change beside the condition; of the condition
+    equal rules: nothing           laws: a reload with equal rules; engine; roster: the same objects
+    firing, condition changed      laws: a firing is judged once; engine: a changed condition
+    removed, off, and back         laws: taken up where it was; here: git checkout of another branch and back
+    90 days                        roster: a state that waited; reload forgets; store: not judged for ninety days
+    `was`, `rev`                   hazards: an id that changes and a raised rev; laws; roster: its old id
+What is said
+    log, audit row, status         reload: every change is in the audit; cannot take and once; here: commits
+    one message, daily, mended     reload: told once, then daily and when it is mended
+"""
 
 from __future__ import annotations
 
@@ -15,7 +67,8 @@ import pytest
 
 from tests.e2e.harness import Watcher, running, settings_for
 from tests.e2e.test_process import MONDAY_US
-from tradeassistd.engine.events import ClockTurn, Gap, RulesSwap
+from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.events import Bars, ClockTurn, Event, Gap, RulesSwap
 from tradeassistd.engine.transition import Kind
 from tradeassistd.history.replay import replay
 from tradeassistd.market.instrument import instrument_of
@@ -52,10 +105,11 @@ def made_up_market() -> SyntheticMarket:
 
 
 @asynccontextmanager
-async def busy_daemon(folder: Path) -> AsyncIterator[tuple[Simulator, Watcher, Path]]:
+async def busy_daemon(folder: Path, channels: str = "{}") -> AsyncIterator[tuple[Simulator, Watcher, Path]]:
+    """A daemon that takes about a thousand ticks a second, and its rules directory."""
     async with (
         Simulator(made_up_market(), speed=1.0) as simulator,
-        running(settings_for(folder, simulator, RULES)) as watcher,
+        running(settings_for(folder, simulator, RULES, channels)) as watcher,
     ):
         await watcher.until(lambda event: isinstance(event, Tick) and event.symbol == "/ES")
         yield simulator, watcher, folder / "rules.d"
@@ -213,3 +267,30 @@ async def test_a_restart_with_a_broken_file_arms_the_last_good_version(tmp_path:
             assert set(loaded.rule_set.by_id) == {"stays", "busy"}
             assert str(loaded.problems[0]).startswith("rules.d/rules.yaml:3:")
             await watcher.until(lambda event: isinstance(event, Tick))
+
+
+async def test_what_new_rules_read_is_known_when_they_come_into_force(tmp_path: Path) -> None:
+    average = "version: 1\nrules:\n  - {id: average, symbols: [/ES], when: 'price > sma(close, 4, 1m)'}\n"
+    async with (
+        Simulator(SyntheticMarket(3, MONDAY_US), speed=60.0) as simulator,
+        running(settings_for(tmp_path, simulator, RULES)) as watcher,
+    ):
+        assert watcher.daemon.live is not None
+        live, at_once = watcher.daemon.live, list[object]()
+
+        def see(event: Event, _: object) -> None:
+            if isinstance(event, RulesSwap):
+                machines = [one for one in live._engine.machines if one.rule.id == "average"]
+                at_once.extend(track.value() for one in machines for track in one.tracks)
+
+        live.listeners.append(see)
+        await watcher.until_clock(MONDAY_US + 310 * US_PER_S)
+        (tmp_path / "rules.d" / "average.yaml").write_text(average, "utf-8")
+        assert (await watcher.reloaded()).added == ("average",)
+    (value,) = at_once
+    swap_at, swap = next((at, one) for at, one in enumerate(watcher.events) if isinstance(one, RulesSwap))
+    warm = watcher.events[swap_at - 1]
+    assert isinstance(warm, Bars) and (warm.symbol, warm.interval) == ("/ES", "1m")
+    bars = queries.bars(tmp_path / "state", "/ES", "1m", "always", before_us=swap.event_us)
+    closes = [bar.close for bar in bars][-5:]
+    assert value in [sum(closes[at : at + 4]) / 4 for at in range(2)]  # the newest bar closes only after its grace

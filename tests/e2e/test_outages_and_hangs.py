@@ -34,9 +34,10 @@ from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
 from tradeassistd.feed.schwab import LoginNeeded, Replaced
 from tradeassistd.live import Live
-from tradeassistd.market.bar import Bar
+from tradeassistd.market.bar import Bar, Stretch
 from tradeassistd.rules.load import load_texts
 from tradeassistd.store.records import Alert, Decided, Delivery
+from tradeassistd.store.settling import Due
 from tradeassistd.store.tape_writer import TapeWriter
 
 WATCHDOG_S = 30
@@ -177,12 +178,21 @@ class Outbox:
     async def open_channels(self) -> list[str]:
         return []
 
-    async def open_deliveries(self, channel: str | None = None, limit: int = 1) -> list[tuple[Delivery, Alert]]:
-        return []
+    async def due_deliveries(self, channel: str, now_us: int, limit: int = 1) -> Due:
+        return Due([])
 
     async def mark(self, delivery: Delivery) -> bool:
         await meet(self._fault, self._freed)
         return True
+
+    async def carried(self, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]:
+        return 0, []
+
+    async def give_up(
+        self, delivery: Delivery, expiry_us: Callable[[str, int], int]
+    ) -> list[tuple[Delivery, Alert]] | None:
+        await meet(self._fault, self._freed)
+        return []
 
 
 def dispatcher(machine: Machine, *, channel: Fault = None, outbox: Fault = None) -> Dispatcher:
@@ -284,7 +294,7 @@ class Store:
     async def save_states(self, states: Sequence[RuleState]) -> None:
         await meet(self._save, self._freed)
 
-    async def save_bars(self, closed: Sequence[Bar]) -> int:
+    async def save_bars(self, closed: Sequence[Bar], stretches: Sequence[Stretch], until_us: int) -> int:
         await meet(self._save, self._freed)
         return 0
 
@@ -293,6 +303,9 @@ class Store:
 
     async def save_status(self, status: Mapping[str, Any]) -> None:
         await meet(self._save, self._freed)
+
+    async def escalating(self, rule_id: str, symbol: str) -> list[tuple[str, int, int]]:
+        return []
 
     async def note_audit(self, event_us: int, kind: str, body: Mapping[str, Any]) -> None:
         await meet(self._save, self._freed)

@@ -55,6 +55,18 @@ async def test_own_rules_on_the_simulator_as_the_readme_says(tmp_path: Path) -> 
     assert code == 0 and "es-levels" in output, errors
     code, output, errors = await ended(await typed("tradeassist rules show es-levels", tmp_path))
     assert code == 0 and "/ES" in output, errors
+    for command, shown in (
+        ("tradeassist snooze es-levels /ES --for 30m", "es-levels"),
+        ("tradeassist silences", "es-levels"),
+        ("tradeassist instruments gold", "/GC"),
+        ("tradeassist rules functions pct_change", "pct_change("),
+    ):
+        code, output, errors = await ended(await typed(command, tmp_path))
+        assert code == 0 and shown in output, output + errors
+    code, output, errors = await ended(
+        await typed("tradeassist doctor", tmp_path, doctor="doctor --config simulated.yaml")
+    )
+    assert code in (0, 1) and "database" in output, output + errors
     code, output, errors = await ended(await typed("tradeassist rules reload --wait", tmp_path))
     assert code == 0, output + errors
     (tmp_path / "rules.d" / "bad.yaml").write_text(

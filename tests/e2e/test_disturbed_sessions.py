@@ -1,0 +1,65 @@
+"""Recorded sessions with duplicates, repeated partial updates and lost connections give the clean session's alerts,
+except inside the gaps they declare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.e2e.harness import running, settings_for
+from tests.e2e.test_recorded_sessions import (
+    ES_FILE,
+    GLOBEX_OPEN_US,
+    MINUTE_US,
+    check_replay_gives_the_same,
+    last_row_us,
+    oracle_alerts,
+    stored_alerts,
+)
+from tests.oracle.rules import ES, rule_file
+from tests.recorded import recorded
+from tradeassistd.engine.events import Gap
+from tradeassistd.sim.faults.scenario import read_scenario
+from tradeassistd.sim.recorded import RecordedMarket
+from tradeassistd.sim.server import Simulator
+from tradeassistd.sim.streamer import Cut
+
+DISTURBED = """
+version: 1
+seed: {seed}
+faults:
+  - {{fault: duplicates, at: 3m, for: 9m}}
+  - {{fault: duplicates, at: 31m, for: 12m}}
+random:
+  - every: 2m-6m
+    until: 55m
+    one_of:
+      - {{fault: burst, for: 20s, factor: 3}}
+      - {{fault: times_back, for: 30s}}
+      - {{fault: malformed, form: cut_off}}
+      - unknown_service
+      - feature_not_supported
+"""
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_disturbed_hour_gives_the_alerts_of_a_clean_one_outside_its_gaps(seed: int, tmp_path: Path) -> None:
+    path, chance = recorded(ES_FILE), Random(seed)
+    minutes = sorted(chance.sample(range(5, 55, 5), 4))
+    cuts = [Cut(GLOBEX_OPEN_US + minute * MINUTE_US, chance.randint(5, 200)) for minute in minutes]
+    scenario = read_scenario(DISTURBED.format(seed=seed), "disturbed")
+    market = RecordedMarket(path)
+    async with (
+        Simulator(market, speed=None, cuts=cuts, scenario=scenario) as simulator,
+        running(settings_for(tmp_path, simulator, rule_file(ES))) as watcher,
+    ):
+        await simulator.wait_finished()
+        await watcher.until_clock(simulator.now_us + 3_000_000)
+    assert {one.fault.name for one in simulator.faults.over} >= {"duplicates", "burst"}
+    assert [event.to_us for event in watcher.events if isinstance(event, Gap)] == [cut.until_us for cut in cuts]
+    expected = oracle_alerts(path, ES, cuts)
+    assert len(expected) > 100
+    assert stored_alerts(tmp_path / "state", until_us=last_row_us(watcher)) == expected
+    check_replay_gives_the_same(tmp_path / "state")
