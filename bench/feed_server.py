@@ -96,14 +96,13 @@ class Frames:
         return self._wire[items][: ticks // items]
 
 
-def play(line: Line, frames: list[bytes], rate: float) -> array[int]:
-    """Send the frames, `rate` a second or (0) as fast as they are taken; gives when each paced one was sent, in ns."""
-    sent: array[int] = array("q")
+def play(line: Line, frames: list[bytes], rate: float, sent: array[int]) -> None:
+    """Send the frames, `rate` a second or (0) as fast as they are taken; notes when each paced one was sent, in ns."""
     if not rate:
         for first in range(0, len(frames), LOOK_EVERY_FRAMES):
             line.socket.sendall(b"".join(frames[first : first + LOOK_EVERY_FRAMES]))
             line.look()
-        return sent
+        return
     begin_ns = time.monotonic_ns()
     for number, frame in enumerate(frames):
         due_ns = begin_ns + round(number * 1e9 / rate)
@@ -113,7 +112,6 @@ def play(line: Line, frames: list[bytes], rate: float) -> array[int]:
         line.socket.sendall(frame)
         if number % LOOK_EVERY_FRAMES == 0:
             line.look()
-    return sent
 
 
 def serve(line: Line, frames: Frames, folder: Path) -> None:
@@ -127,11 +125,14 @@ def serve(line: Line, frames: Frames, folder: Path) -> None:
                 line.send(session.outbox.popleft())
         waiting -= {key for _, key in session.subscribed()}
     asked = dict(parse_qsl(urlsplit(line.path).query))
-    sent = play(line, frames.first(int(asked["ticks"]), int(asked["items"])), float(asked["rate"]))
-    if name := asked.get("times"):
-        (folder / f"{name}.part").write_bytes(sent.tobytes())
-        (folder / f"{name}.part").replace(folder / name)  # it is there whole or not at all
-    print("played", flush=True)
+    sent: array[int] = array("q")
+    try:
+        play(line, frames.first(int(asked["ticks"]), int(asked["items"])), float(asked["rate"]), sent)
+    finally:  # a client may go before it has them all
+        if name := asked.get("times"):
+            (folder / f"{name}.part").write_bytes(sent.tobytes())
+            (folder / f"{name}.part").replace(folder / name)  # it is there whole or not at all
+        print("played", flush=True)
     while True:
         line.texts()
 

@@ -24,7 +24,7 @@ BUSY_STEP_TICKS = 4
 
 def mixed(count: int, symbols: tuple[str, ...] = SYMBOLS) -> dict[str, str]:
     """Rule files with `count` rules, dealt out to the symbols in turn."""
-    return _files([_rule(number, symbol) for number, symbol in enumerate(islice(cycle(symbols), count))])
+    return _files([rule(number, symbol) for number, symbol in enumerate(islice(cycle(symbols), count))])
 
 
 def quiet(count: int, symbol: str) -> dict[str, str]:
@@ -53,11 +53,12 @@ def load(texts: dict[str, str]) -> RuleSet:
     return loaded.rule_set
 
 
-def _rule(number: int, symbol: str) -> str:
+def rule(number: int, symbol: str, rule_id: str = "") -> str:
+    """One rule of the mix; its id is `mixed-N` unless another is given."""
     condition = _condition(number, symbol)
     if number % 100 in range(0, 90, 6):  # 15 of a hundred
         condition = f"{condition} and {_condition(number + 31, symbol)}"
-    return f"  - {{id: mixed-{number}, symbols: [{symbol}], when: '{condition}'}}"
+    return f"  - {{id: {rule_id or f'mixed-{number}'}, symbols: [{symbol}], when: '{condition}'}}"
 
 
 def _condition(number: int, symbol: str) -> str:

@@ -22,6 +22,7 @@ from tradeassistd.engine.rule import RuleSet
 from tradeassistd.engine.transition import Kind, Operand, State, Transition
 from tradeassistd.market.price import price_from_text
 from tradeassistd.market.tick import Field, Tick
+from tradeassistd.silencing import Silencing
 from tradeassistd.store.records import Alert, Delivery
 
 FILE = Path(__file__).with_name("api.md")
@@ -54,10 +55,10 @@ EXAMPLES: dict[str, BaseModel] = {
     "ping": events.Ping(kind="ping", id=7),
 }
 ANSWERS = (
-    models.Health, models.DetailedHealth, models.FeedHealth, models.RulesHealth, models.EventsHealth, models.Quote,
-    models.Rule, models.RuleLevel, models.RuleState, models.RuleDetail, models.RuleStanding, models.Condition,
-    models.AlertsPage, models.Alert, models.Operand, models.Delivery, models.Reloaded, models.Acked,
-    models.AckedFiring, models.Failure,
+    models.Health, models.DetailedHealth, models.FeedHealth, models.FeedChange, models.RulesHealth,
+    models.EventsHealth, models.Quote, models.Rule, models.RuleLevel, models.RuleState, models.RuleDetail,
+    models.RuleStanding, models.Condition, models.AlertsPage, models.Alert, models.Operand, models.Delivery,
+    models.Reloaded, models.Acked, models.AckedFiring, models.Silence, models.Failure,
 )  # fmt: skip
 
 
@@ -77,7 +78,12 @@ def openapi() -> dict[str, Any]:
     async def acknowledge(rule_id: str, symbol: str, by: str) -> Acknowledged:
         raise NotImplementedError
 
-    control = control_over(Engine(RuleSet()), Path(), lambda: STATUS, reload, acknowledge)
+    async def hear(make: object) -> None:
+        raise NotImplementedError
+
+    engine = Engine(RuleSet())
+    silencing = Silencing(engine, hear, 0)
+    control = control_over(engine, Path(), lambda: STATUS, reload, acknowledge, silencing=silencing)
     return build(control, Hub(clock, lambda: health_of(STATUS))).openapi()
 
 
@@ -117,7 +123,7 @@ def _endpoints() -> Iterator[str]:
                 yield from map(_parameter, parameters)
                 yield ""
             if path != "/events":
-                yield f"Answer: {_type(_content(route['responses']['200']))}.\n"
+                yield f"Answer: {_answer(route['responses'])}.\n"
 
 
 def _parameter(one: dict[str, Any]) -> str:
@@ -127,6 +133,12 @@ def _parameter(one: dict[str, Any]) -> str:
                        if key in schema)  # fmt: skip
     says = " ".join(filter(None, (one.get("description", ""), f"{limits.capitalize()}." if limits else "")))
     return f"| `{one['name']}` | {_type(schema)} | {default} | {says} |"
+
+
+def _answer(responses: dict[str, Any]) -> str:
+    """The type of the answer when all goes well."""
+    good = next(response for status, response in sorted(responses.items()) if status.startswith("2"))
+    return _type(_content(good)) if "application/json" in good["content"] else "lines, each a JSON document"
 
 
 def _content(response: dict[str, Any]) -> dict[str, Any]:

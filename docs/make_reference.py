@@ -39,6 +39,7 @@ from tradeassistd.market.session import (
     trading_window_at,
     window_at,
 )
+from tradeassistd.rules import instruments, routes_file, silences
 from tradeassistd.rules.lint import LINTS
 from tradeassistd.rules.model import NEVER_DEFAULTS, RuleModel
 from tradeassistd.rules.schema.documents import KINDS, schema_text
@@ -94,6 +95,13 @@ KEYS = {
 }
 """Every key of a rule, in the order of the table."""
 
+INSTRUMENT_KEYS = {
+    "name": ("Advancing less declining",), "class": instruments.CLASSES,
+    "market": (*instruments.FUTURES_MARKETS, *instruments.INDEX_MARKETS), "session": instruments.SESSIONS,
+    "tick_size": ("0.25",), "multiplier": ("50",), "plausible": ("[-5000, 5000]", "any"),
+    "derived": ("$ADVN - $DECN", "'($UVOL - $DVOL) / ($UVOL + $DVOL)'"),
+}  # fmt: skip
+"""How each key of an entry of `_instruments.yaml` is written."""
 EXAMPLES = {
     "sma": "sma(close, 20, 1m)", "avg": "avg(volume, 20, 1m)", "ema": "ema(close, 21, 5m)", "wma": "wma(close, 20, 1m)",
     "highest": "highest(high, 20, 5m)", "lowest": "lowest(low, 20, 5m)", "roc": "roc(close, 10, 5m)",
@@ -284,6 +292,30 @@ def _lower(text: str) -> str:
     return text[0].lower() + text[1:]
 
 
+def _instrument_keys() -> Iterator[str]:
+    yield from _head("key", "written", "meaning")
+    for key, says in instruments.KEYS.items():
+        yield _row(_code(key), ", ".join(map(_code, INSTRUMENT_KEYS[key])), says)
+
+
+def _route_keys() -> Iterator[str]:
+    yield "| key | meaning |"
+    yield "|---|---|"
+    parts = {"match": routes_file.MATCH_KEYS, "quiet": routes_file.QUIET_KEYS, "escalate": routes_file.ESCALATE_KEYS}
+    for key, words in routes_file.KEYS.items():
+        yield f"| `{key}` | {words} |"
+        for inner, meaning in parts.get(key, {}).items():
+            yield f"| `{key}.{inner}` | {meaning} |"
+
+
+def _silence_keys() -> Iterator[str]:
+    yield from _head("key", "meaning")
+    for key, words in silences.KEYS.items():
+        yield _row(_code(key), words)
+        for inner, meaning in silences.MATCH_KEYS.items() if key == "match" else ():
+            yield _row(_code(f"match.{inner}"), meaning)
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "keys": _fields,
     "functions": _functions,
@@ -294,6 +326,9 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "hours": _hours,
     "other days": _other_days,
     "lints": _lints,
+    "instrument keys": _instrument_keys,
+    "route keys": _route_keys,
+    "silence keys": _silence_keys,
 }
 
 if __name__ == "__main__":
