@@ -148,6 +148,7 @@ async def served(market: Market, path: Path) -> AsyncIterator[ApiServer]:
         raise TransientError("nothing to acknowledge here")
 
     clock = WallClock()
+
     async def hear(make: object) -> None:
         raise TransientError("nothing to silence here")
 

@@ -69,9 +69,7 @@ def insert_stretches(raw: sqlite3.Connection, stretches: Sequence[Stretch], unti
 
 def end_stretches(raw: sqlite3.Connection) -> None:
     """The daemon that watched is gone: what went on ended when it last said so."""
-    raw.execute(
-        "UPDATE watched SET to_us = max(from_us, ?) WHERE to_us = 0", (get_meta(raw, _WATCHED_UNTIL) or 0,)
-    )
+    raw.execute("UPDATE watched SET to_us = max(from_us, ?) WHERE to_us = 0", (get_meta(raw, _WATCHED_UNTIL) or 0,))
 
 
 def select_stretches(raw: sqlite3.Connection, symbol: str) -> list[Stretch]:
