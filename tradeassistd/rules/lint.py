@@ -52,7 +52,7 @@ LINTS = MappingProxyType({
     "own-window": Lint(WARNING, "The volume of a bar against an average that holds that very bar.",
                        "volume(1m) > 3x * avg(volume, 20, 1m)"),
     "long-window": Lint(
-        WARNING, "A window longer than what is kept to fill it: unknown for as long after every start.",
+        WARNING, "A window of more than about two days of minutes: unknown until the daemon has watched for as long.",
         "close(1d) > sma(close, 200, 1d)",
     ),
     "unknown-value": Lint(WARNING, "A value that the symbol never has: `year` of a future, `{level}` without `levels`.",

@@ -204,8 +204,8 @@ def _long_windows(node: Expression, instrument: Instrument) -> Iterator[Note]:
     back = node.bars_back if isinstance(node, Index) else 0
     call = node.base if isinstance(node, Index) else node
     if isinstance(call, Call) and (minutes := _minutes(call, back, instrument)) > RECENT_BARS_MAX:
-        message = f"`{render(node)}` needs {minutes:,} minutes of bars, and {RECENT_BARS_MAX:,} are kept to fill it"
-        yield Note("long-window", message, "unknown for as long after a start: take a shorter window")
+        message = f"`{render(node)}` needs {minutes:,} minutes of trading that the daemon has watched"
+        yield Note("long-window", message, "unknown until then, and after a gap in the session: take a shorter window")
         return
     for part in parts(node):
         yield from _long_windows(part, instrument)

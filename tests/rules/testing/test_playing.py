@@ -167,16 +167,16 @@ def test_facts_of_the_day_count_from_the_start(tmp_path: Path) -> None:
     assert result.failures == ()
 
 
-@pytest.mark.parametrize(("at", "fires"), [("5m", 1), ("1m", 0)])
-def test_a_restart_after_the_close_keeps_the_windows_and_one_before_it_does_not(
+@pytest.mark.parametrize(("at", "fires"), [("5m", 1), ("2m30s", 0)])
+def test_a_restart_after_the_close_keeps_the_windows_of_the_day_and_one_before_it_does_not(
     tmp_path: Path, at: str, fires: int
 ) -> None:
-    # From 15:56 on: four bars, a restart at 16:01 or inside the bars, and a crossing on the next morning.
-    tmp_rules = RULES_OF_BARS
+    # From 15:56 on: a trade in each of four minutes, a restart at 16:01 or in the middle, and a trade after hours.
+    rules = RULES.replace("price crosses 6000", "price > sma(close, 3, 1m)").replace("[/ES]", "[SPY]")
     inputs = (
         "{symbol: SPY, every: 1m, values: '100x4'}\n"
-        f"{{at: {at}, event: restart, for: 30s}}\n"
-        "{symbol: SPY, at: 17h35m, set: {price: 105}}\n"
+        f"{{at: {at}, event: restart, for: 10s}}\n"
+        "{symbol: SPY, at: 7m, set: {price: 99}}\n{symbol: SPY, at: 8m, set: {price: 105}}"
     )
-    result = played_with(tmp_path, tmp_rules, inputs, start="2026-11-16T15:56:05-05:00", fires=fires)
+    result = run(tmp_path, inputs, f"{{rule: level, fires: {fires}}}", rules=rules, start="2026-11-16T15:56:05-05:00")
     assert result.failures == ()

@@ -24,9 +24,9 @@ from tradeassistd.engine.needs import needs_of
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import Transition
+from tradeassistd.market.bar import ARCHIVE_INTERVAL, Bar, Stretch
 from tradeassistd.market.derived import DerivedTicks
 from tradeassistd.market.instrument import Instrument, instrument_of
-from tradeassistd.market.bar import ARCHIVE_INTERVAL, Bar, Stretch
 from tradeassistd.market.quote import Change, Quote
 from tradeassistd.market.session import ALWAYS
 from tradeassistd.market.tick import Tick
