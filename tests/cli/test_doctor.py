@@ -22,8 +22,7 @@ from tests.api.service import a_status
 from tradeassistd.base.clock import ManualClock
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.cli.doctor import daemon, login, machine, network
-from tradeassistd.cli.doctor.finding import Finding
-from tradeassistd.cli.doctor.run import lines, summary
+from tradeassistd.cli.doctor.finding import Finding, lines, summary
 from tradeassistd.cli.main import app
 from tradeassistd.feed.token import TokenFile
 from tradeassistd.store.writer import Store

@@ -28,6 +28,7 @@ from tradeassistd.market.instrument import Instrument, InstrumentClass, Market, 
 from tradeassistd.market.price import price_from_text
 from tradeassistd.market.session import ALWAYS, session_words
 from tradeassistd.rules import fields
+from tradeassistd.rules.noting import Location, Noting
 from tradeassistd.rules.symbols import symbol_problem
 
 INSTRUMENTS = "_instruments.yaml"
@@ -52,7 +53,6 @@ INDEX_MARKETS = (str(Market.NYSE), str(Market.VIX))
 CLASSES = (str(InstrumentClass.INDEX), str(InstrumentClass.INTERNAL))
 SESSIONS = ("rth", "ext", "globex", "overnight")
 
-Location = tuple[str | int, ...]
 T = TypeVar("T")
 
 
@@ -76,10 +76,7 @@ def read_instruments_file(name: str, text: str, prefix: str) -> Instruments:
     return found
 
 
-@dataclass(slots=True)
-class _Reading:
-    problems: list[Problem] = field(default_factory=list)
-
+class _Reading(Noting):
     def file(self, node: Mapping) -> Instruments:
         entries: list[tuple[str, Mapping]] = []
         for key, value in node.items:
@@ -162,9 +159,6 @@ class _Reading:
         except ValueProblem as error:
             self._refuse(node, at, error.message, error.hint)
             return ()
-
-    def _refuse(self, node: Node, at: Location, message: str, hint: str) -> None:
-        self.problems.append(Problem(node.place, path_text(at), message, hint))
 
 
 def _kind(value: object, known: Instrument) -> InstrumentClass:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from collections.abc import Mapping as Lookup
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeVar
 
 from tradeassistd.base.yaml12 import (
     Mapping,
     Node,
-    Problem,
     Problems,
     Scalar,
     Sequence,
@@ -19,13 +16,12 @@ from tradeassistd.base.yaml12 import (
     boolean,
     compose,
     did_you_mean,
-    path_text,
-    plain,
 )
 from tradeassistd.engine.rule import SEVERITIES
 from tradeassistd.market.active import ActiveWindow, active_window_at
 from tradeassistd.market.session import EVER
 from tradeassistd.rules import fields
+from tradeassistd.rules.noting import Location, Noting
 from tradeassistd.rules.routes import CRITICAL, Escalate, Match, Quiet, Route, Routes
 
 ROUTES = "_routes.yaml"
@@ -67,16 +63,13 @@ ESCALATE_KEYS = MappingProxyType({
 })  # fmt: skip
 _OF_DEFAULT = tuple(key for key in KEYS if key not in ("match", "continue"))
 
-Location = tuple[str | int, ...]
-T = TypeVar("T")
-
 
 def read_routes_file(name: str, text: str, prefix: str, channels: frozenset[str] | None = None) -> Routes:
     """The routes of a `_routes.yaml`. Raises Problems with everything that is wrong with it.
 
     `channels` are those of the settings: naming another one is an error. None: nobody knows them.
     """
-    reading = _Reading(channels)
+    reading = _Reading(channels=channels)
     routes = reading.file(compose(text, prefix + name))
     if reading.problems:
         raise Problems(reading.problems)
@@ -84,9 +77,8 @@ def read_routes_file(name: str, text: str, prefix: str, channels: frozenset[str]
 
 
 @dataclass(slots=True)
-class _Reading:
-    channels: frozenset[str] | None
-    problems: list[Problem] = field(default_factory=list)
+class _Reading(Noting):
+    channels: frozenset[str] | None = None
 
     def file(self, node: Node) -> Routes:
         found = self._map(node, (), TOP, required=("version",))
@@ -132,7 +124,7 @@ class _Reading:
         for item, where in self._one_or_more(node, at, len(SEVERITIES)):
             text = item.text if isinstance(item, Scalar) else ""
             at_least = text.startswith(">=")
-            word = self._checked(item, where, _severity)
+            word = self._read(item, where, _severity)
             if word is None:
                 continue
             named = named or word == CRITICAL
@@ -142,7 +134,7 @@ class _Reading:
     def _globs(self, node: Node | None, at: Location) -> tuple[str, ...]:
         if node is None:
             return ()
-        found = (self._checked(item, where, _glob) for item, where in self._one_or_more(node, at, GLOBS_MAX))
+        found = (self._read(item, where, _glob) for item, where in self._one_or_more(node, at, GLOBS_MAX))
         return tuple(glob for glob in found if glob is not None)
 
     def _quiet(self, node: Node, at: Location) -> Quiet | None:
@@ -150,7 +142,7 @@ class _Reading:
         hours: list[ActiveWindow] = []
         where = (*at, "hours")
         for number, item in enumerate(self._list(found.get("hours"), where, fields.REMINDERS_MAX, "times")):
-            window = self._checked(item, (*where, number), fields.active)
+            window = self._read(item, (*where, number), fields.active)
             hours += [window] if window is not None else []
         if hours and active_window_at(tuple(hours), 0) == EVER:
             self._refuse(found["hours"], where, "leaves no hour of the week in which a held alert could go",
@@ -173,7 +165,7 @@ class _Reading:
             return ()
         names: list[str] = []
         for number, item in enumerate(self._list(node, at, fields.LIST_MAX, "channels")):
-            name = self._checked(item, (*at, number), fields.label("channel name"))
+            name = self._read(item, (*at, number), fields.label("channel name"))
             if name is None:
                 continue
             if name in names:
@@ -220,20 +212,6 @@ class _Reading:
         if not isinstance(node, Sequence):
             return [(node, at)]
         return [(item, (*at, number)) for number, item in enumerate(self._list(node, at, entries, "entries"))]
-
-    def _value(self, found: Lookup[str, Node], at: Location, key: str, read: Callable[[object], T]) -> T | None:
-        return self._checked(found[key], (*at, key), read) if key in found else None
-
-    def _checked(self, node: Node, at: Location, read: Callable[[object], T]) -> T | None:
-        """The node's value as `read` has it, or None and a problem."""
-        try:
-            return read(plain(node))
-        except ValueProblem as error:
-            self._refuse(node, at, error.message, error.hint)
-            return None
-
-    def _refuse(self, node: Node, at: Location, message: str, hint: str) -> None:
-        self.problems.append(Problem(node.place, path_text(at), message, hint))
 
 
 _MISSING = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Lookup
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TypeVar
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.yaml12 import (
@@ -21,14 +20,13 @@ from tradeassistd.base.yaml12 import (
     ValueProblem,
     compose,
     did_you_mean,
-    path_text,
-    plain,
 )
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.silences import Silence
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import NEW_YORK
 from tradeassistd.rules import fields, times
+from tradeassistd.rules.noting import Location, Noting
 
 SILENCES = "_silences.yaml"
 SILENCES_MAX = 500
@@ -55,9 +53,6 @@ NOT_HERE = MappingProxyType({
 """What somebody may try here, and what to do instead."""
 _FOREVER = ("never", "forever", "always")
 _UNTIL_HINT = "write e.g. until: 2026-12-18, or 2026-12-18 15:00 America/New_York"
-
-Location = tuple[str | int, ...]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +128,7 @@ def _next_minute_us(minute: int, now_us: int) -> int:
     raise AssertionError("tomorrow is always later")
 
 
-@dataclass(slots=True)
-class _Reading:
-    problems: list[Problem] = field(default_factory=list)
-
+class _Reading(Noting):
     def file(self, node: Node) -> WrittenSilences:
         if not isinstance(node, Sequence):
             self._refuse(node, (), "must be a list", "begin each silence with '- match: {rule: es-*}'")
@@ -155,8 +147,8 @@ class _Reading:
         if isinstance(found.get("match"), Mapping) and not match and len(self.problems) == before:
             self._refuse(found["match"], (*at, "match"), "says nothing", "write e.g. {rule: es-*}, or {rule: '*'}")
         rules, symbols, tags = (self._globs(match.get(key), (*at, "match", key)) for key in MATCH_KEYS)
-        ends_us = self._checked(found, at, "until", lambda value: until_us(fields.text(value), symbols))
-        reason = self._checked(found, at, "reason", fields.text_up_to(fields.TEXT_MAX)) or ""
+        ends_us = self._value(found, at, "until", lambda value: until_us(fields.text(value), symbols))
+        reason = self._value(found, at, "reason", fields.text_up_to(fields.TEXT_MAX)) or ""
         if ends_us is None or len(self.problems) > before:
             return None
         silence = Silence(0, ends_us, rules=rules, symbols=symbols, tags=tags, reason=reason)
@@ -199,17 +191,3 @@ class _Reading:
                 hint = _UNTIL_HINT if name == "until" else "write e.g. match: {rule: es-*}"
                 self._refuse(node, at, f"{name!r} is missing", hint)
         return found
-
-    def _checked(self, found: Lookup[str, Node], at: Location, key: str, read: Callable[[object], T]) -> T | None:
-        return self._read(found[key], (*at, key), read) if key in found else None
-
-    def _read(self, node: Node, at: Location, read: Callable[[object], T]) -> T | None:
-        """The node's value as `read` has it, or None and a problem."""
-        try:
-            return read(plain(node))
-        except ValueProblem as error:
-            self._refuse(node, at, error.message, error.hint)
-            return None
-
-    def _refuse(self, node: Node, at: Location, message: str, hint: str) -> None:
-        self.problems.append(Problem(node.place, path_text(at), message, hint))

@@ -25,9 +25,9 @@ from tradeassistd.base.errors import PermanentError, TradeAssistError
 from tradeassistd.base.instant import US_PER_S, iso
 from tradeassistd.base.paths import socket_path
 from tradeassistd.cli.client import ask, lines_of
-from tradeassistd.cli.doctor.finding import Finding
+from tradeassistd.cli.doctor.finding import Finding, lines, summary
 from tradeassistd.cli.doctor.mask import Mask
-from tradeassistd.cli.doctor.run import Told, lines, summary
+from tradeassistd.cli.doctor.told import Told
 from tradeassistd.store import queries
 from tradeassistd.store.directory import MAIN_FILE
 from tradeassistd.store.faults import schema_version

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 import msgspec
+
+from tradeassistd.cli.wording import counted
+
+CHECK_WIDTH = 16
+STATE_WIDTH = 9
 
 State = Literal["ok", "warning", "problem"]
 OK: State = "ok"
@@ -36,3 +42,23 @@ def warning(check: str, text: str, hint: str = "") -> Finding:
 def problem(check: str, text: str, hint: str = "") -> Finding:
     """Something does not work."""
     return Finding(check, PROBLEM, text, hint)
+
+
+def lines(one: Finding, width: int) -> list[str]:
+    """A finding on one line or a few: how it went, what was checked, what was found; below it what to do."""
+    import textwrap
+
+    indent = STATE_WIDTH + CHECK_WIDTH
+    room = max(width - indent, 30)
+    check = f"{one.check:<{CHECK_WIDTH - 1}} "
+    texts = textwrap.wrap(one.text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    hints = textwrap.wrap(f"-> {one.hint}", room, break_long_words=False, break_on_hyphens=False) if one.hint else []
+    first = f"{one.state:<{STATE_WIDTH}}{check}{texts[0]}"
+    return [first.rstrip(), *(f"{'':{indent}}{text}" for text in [*texts[1:], *hints])]
+
+
+def summary(found: list[Finding]) -> str:
+    """How many of each; the last line."""
+    count = Counter(one.state for one in found)
+    said = [counted(count[state], state) for state in (PROBLEM, WARNING) if count[state]]
+    return ", ".join([*said, f"{count[OK]} ok"])

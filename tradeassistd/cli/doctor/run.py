@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import typer
@@ -21,33 +18,13 @@ from tradeassistd.base.paths import default_path, socket_path, state_directory
 from tradeassistd.cli import exit_codes
 from tradeassistd.cli.client import ask
 from tradeassistd.cli.doctor import channels, configuration, daemon, login, machine, network
-from tradeassistd.cli.doctor.finding import OK, PROBLEM, WARNING, Finding, problem
+from tradeassistd.cli.doctor.finding import PROBLEM, Finding, lines, problem, summary
+from tradeassistd.cli.doctor.told import Told
 from tradeassistd.cli.not_running import NotRunningError
-from tradeassistd.cli.quality import part
-from tradeassistd.cli.wording import counted
 from tradeassistd.store import queries
 
-CHECK_WIDTH = 16
-STATE_WIDTH = 9
 WIDTHS = (60, 120)
 LATE_HINT = "tradeassist doctor --bundle FILE.tar.gz packs what helps to find out why"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the daemon says of itself: over the API while it answers, else as it was stored last."""
-
-    status: Mapping[str, Any]
-    pid: int | None
-    answers: bool = False
-
-    @property
-    def running(self) -> bool:
-        return self.pid is not None
-
-    def live(self, name: str) -> Mapping[str, Any]:
-        """A part of the status of a daemon that runs; empty of one that does not: its word is old."""
-        return part(self.status, name) if self.running else {}
 
 
 def run(config: Path | None, bundle: Path | None, *, as_json: bool) -> int:
@@ -115,26 +92,6 @@ def ask_daemon(config: Path | None, settings: Settings | None) -> Told:
         return Told(queries.status(directory), pid)
     except TradeAssistError:
         return Told({}, pid)  # the check of the databases says why
-
-
-def lines(one: Finding, width: int) -> list[str]:
-    """A finding on one line or a few: how it went, what was checked, what was found; below it what to do."""
-    import textwrap
-
-    indent = STATE_WIDTH + CHECK_WIDTH
-    room = max(width - indent, 30)
-    check = f"{one.check:<{CHECK_WIDTH - 1}} "
-    texts = textwrap.wrap(one.text, room, break_long_words=False, break_on_hyphens=False) or [""]
-    hints = textwrap.wrap(f"-> {one.hint}", room, break_long_words=False, break_on_hyphens=False) if one.hint else []
-    first = f"{one.state:<{STATE_WIDTH}}{check}{texts[0]}"
-    return [first.rstrip(), *(f"{'':{indent}}{text}" for text in [*texts[1:], *hints])]
-
-
-def summary(found: list[Finding]) -> str:
-    """How many of each; the last line."""
-    count = Counter(one.state for one in found)
-    said = [counted(count[state], state) for state in (PROBLEM, WARNING) if count[state]]
-    return ", ".join([*said, f"{count[OK]} ok"])
 
 
 def _width() -> int:

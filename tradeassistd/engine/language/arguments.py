@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.engine.language.expression import DURATION_SUFFIXES, Call, Expression, Name, Number, Other, render
-from tradeassistd.engine.language.functions import BAR_FIELDS, BY_TIME, FUNCTIONS, QUOTES, Arg, Function
+from tradeassistd.engine.language.functions import BAR_FIELDS, BY_TIME, COUNT_MAX, FUNCTIONS, QUOTES, Arg, Function
 from tradeassistd.market.bar import INTERVALS_S
 from tradeassistd.market.instrument import Instrument, instrument_of
 from tradeassistd.market.session import ALWAYS, SESSION_WORDS, session_words
 
-COUNT_MAX = 5_000
 BARS_BACK_MAX = 5_000
 LOOK_BACK_MAX_S = 4 * 3600
 PLAIN_NUMBER_MAX = 100

@@ -41,6 +41,8 @@ _UNIT_NAMES = {RATIO: "ratio", PRICE: "price", VOLUME: "volume", SECONDS: "secon
 Value = int | Fraction
 """A number in the engine: exact, prices scaled (market.price); None beside it means unknown."""
 
+COUNT_MAX = 5_000
+"""Most bars that a function may be asked for."""
 SEQ_MAX = 8
 """How many events one seq may hold."""
 RVOL_SESSIONS = (5, 20)

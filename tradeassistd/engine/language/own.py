@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from tradeassistd.base.errors import ConfigError, PermanentError
-from tradeassistd.engine.language.arguments import COUNT_MAX
 from tradeassistd.engine.language.expression import Call, Expression
 from tradeassistd.engine.language.functions import (
     BAR_FIELDS,
+    COUNT_MAX,
     FUNCTIONS,
     PRICE,
     RATIO,
