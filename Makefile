@@ -6,7 +6,7 @@ BIN := .venv/bin
 TEST ?= $(BIN)/python -m pytest
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench soak pictures reference calendar lock clean
+.PHONY: demo test check bench bites sessions soak pictures reference calendar lock clean
 
 demo: .venv/.run
 	@$(BIN)/tradeassist demo
@@ -21,6 +21,14 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m bench
+
+# Breaks the engine in every way that tests/engine/breaks knows, and sees that a law fails each time.
+bites: .venv/.dev
+	TRADEASSIST_BITES_EVERY=1 $(BIN)/python -m pytest -q tests/engine/test_laws_bite.py
+
+# Plays the recorded days whole, with the exact oracle beside the daemon.
+sessions: .venv/.dev
+	TRADEASSIST_WHOLE=1 $(BIN)/python -m pytest -q tests/e2e/test_recorded_sessions.py tests/oracle/test_oracle.py
 
 # Simulated weeks at high speed with faults by chance, held against the true prices; one day: make soak DAYS=1 SEED=7.
 DAYS ?= 7

@@ -134,9 +134,9 @@ async def test_reminders_end_with_the_acknowledgement_also_after_a_restart(tmp_p
         here.row(31 * MINUTE_S, 101.0)
         here.row(60 * MINUTE_S, 101.0)
         assert here.kinds() == []
-        here.row(60 * MINUTE_S + 1, 99.0)
-        here.row(62 * MINUTE_S, 102.0)  # a new firing, and nobody has acknowledged that one
-        here.row(68 * MINUTE_S, 102.0)
+        here.row(60 * MINUTE_S + 1, 99.5)
+        here.row(62 * MINUTE_S, 101.25)  # a new firing, and nobody has acknowledged that one
+        here.row(68 * MINUTE_S, 101.25)
         assert here.kinds() == [Kind.CLEARED, Kind.FIRED, Kind.REMINDED]
         after = here.transitions
     rule_set = load_texts({"rules.yaml": RULES}).rule_set
@@ -195,10 +195,10 @@ async def test_an_end_is_told_where_the_alert_went_over_a_restart_with_another_r
     async with desk(tmp_path, RULES.replace("notify: [desk]", "notify: [pager]")) as here:
         here.begin(2 * MINUTE_S)
         here.row(2 * MINUTE_S, 101.0)
-        here.row(3 * MINUTE_S, 99.0)
+        here.row(3 * MINUTE_S, 99.5)
     told = [(delivery.channel, alert.title) for decided in here.decided for delivery in decided.deliveries
             for alert in decided.alerts if alert.id == delivery.alert_id]  # fmt: skip
-    assert told == [("desk", "/ES 99.00 - high (over)")]
+    assert told == [("desk", "/ES 99.50 - high (over)")]
 
 
 EVENT = "version: 1\nrules:\n  - {id: hit, symbols: [/ES], when: price crosses 100, cooldown: 0s}\n"
@@ -211,7 +211,7 @@ async def test_an_alert_of_an_event_escalates_until_somebody_acknowledges_it(tmp
     async with desk(tmp_path, EVENT) as here:
         here.live.swap(load_texts({"rules.yaml": EVENT}).rule_set, ESCALATES)
         here.begin()
-        here.row(1, 99.0)
+        here.row(1, 99.5)
         here.row(2, 101.0)
         await until(lambda: queries.alerts(tmp_path))
         (alert,) = queries.alerts(tmp_path)

@@ -44,7 +44,7 @@ random:
 """
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])  # others: change it; each takes half a minute
 async def test_a_disturbed_hour_gives_the_alerts_of_a_clean_one_outside_its_gaps(seed: int, tmp_path: Path) -> None:
     path, chance = recorded(ES_FILE), Random(seed)
     minutes = sorted(chance.sample(range(5, 55, 5), 4))

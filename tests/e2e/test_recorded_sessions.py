@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.harness import Watcher, play
 from tests.oracle.oracle import expected_alerts, expected_bars, expected_last
 from tests.oracle.rules import ES, SPY, Pair, rule_file
-from tests.recorded import recorded
+from tests.recorded import beginning, recorded
 from tradeassistd.engine.events import Gap
 from tradeassistd.engine.transition import Kind
 from tradeassistd.history.replay import replay
@@ -94,7 +94,7 @@ def check_replay_gives_the_same(state: Path) -> None:
 async def test_a_recorded_session_gives_exactly_the_oracles_alerts(
     name: str, pairs: Sequence[Pair], tmp_path: Path
 ) -> None:
-    path = recorded(name)
+    path = beginning(recorded(name), tmp_path)
     watcher = await play(tmp_path, path, rule_file(pairs))
     state = tmp_path / "state"
     expected = oracle_alerts(path, pairs)

@@ -16,7 +16,7 @@ from tests.oracle.expression import Cross, Quote, number
 from tests.oracle.indicators import exponential_means, mean, rate_of_change, rounded, weighted_mean
 from tests.oracle.oracle import OracleAlert, OracleLast, OracleRule, expected_alerts, expected_bars, expected_last
 from tests.oracle.rules import ES, SPY, Pair, rule_file
-from tests.recorded import recorded
+from tests.recorded import WHOLE, recorded
 
 README = Path(__file__).with_name("README.md")
 SPY_TICKS = "ticks/SPY_20131007_trades_session.csv.gz"
@@ -138,7 +138,10 @@ def test_level_crossings_of_a_whole_session_counted_with_plain_integers() -> Non
     assert {(alert.kind, alert.suppressed) for alert in alerts} == {("fired", None)}
 
 
-@pytest.mark.parametrize(("ticks", "symbol", "pairs"), [(ES_TICKS, "/ES", ES), (SPY_TICKS, "SPY", SPY)])
+SESSIONS = [(ES_TICKS, "/ES", ES), (SPY_TICKS, "SPY", SPY)]
+
+
+@pytest.mark.parametrize(("ticks", "symbol", "pairs"), SESSIONS if WHOLE else SESSIONS[:1])
 def test_the_rules_give_the_counts_of_the_readme(ticks: str, symbol: str, pairs: list[Pair]) -> None:
     alerts = expected_alerts(recorded(ticks), symbol, [pair.rule for pair in pairs])
     written = README.read_text(encoding="utf-8").splitlines()
