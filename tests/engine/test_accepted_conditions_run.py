@@ -106,7 +106,9 @@ def unexplained(leg: Leg) -> list[str]:
     return [leg.text] if leg.outcome is None and not leg.why else []
 
 
-def run(tree: Expression, symbol: str) -> None:
+def slips(tree: Expression, symbol: str) -> list[object]:
+    """What goes wrong with the condition over a few rows: unknown leaves without a reason, and faults."""
+    found_wrong: list[object] = []
     market = Market((Rule("r", (symbol,), tree),), now_us=BEFORE_OPEN_US)
     symbols = {symbol, *(node.symbol for node in walk(tree) if isinstance(node, Other))}
     for wait in (0, 40, 70):
@@ -118,13 +120,13 @@ def run(tree: Expression, symbol: str) -> None:
             market.trade(one, str(100 + wait % 3), size)
         market.quote(symbol, bid="99", ask="101")
         (found,) = describe(market.engine, "r")
-        assert unexplained(found.condition) == []
-    assert market.engine.take_faults() == []
+        found_wrong += unexplained(found.condition)
+    return [*found_wrong, *market.engine.take_faults()]
 
 
 @pytest.mark.parametrize(("symbol", "text"), [(symbol, text) for symbol, text, _ in ACCEPTED])
 def test_every_accepted_condition_of_the_table_runs_without_a_fault(symbol: str, text: str) -> None:
-    run(parse(text), symbol)
+    assert slips(parse(text), symbol) == []
 
 
 @given(TEXTS.map(parse))
@@ -136,7 +138,7 @@ def test_law_conditions_made_of_everything_run_without_a_fault(tree: Expression)
         event(error.message.split("`")[0])
         return
     event("runs")
-    run(tree, "SPY")
+    assert slips(tree, "SPY") == []
 
 
 @given(conditions, SYMBOLS)
@@ -146,4 +148,4 @@ def test_law_what_is_accepted_runs_without_a_fault(tree: Expression, symbol: str
         check(tree, instrument_of(symbol))
     except ExpressionError:
         return
-    run(tree, symbol)
+    assert slips(tree, symbol) == []

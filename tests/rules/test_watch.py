@@ -55,14 +55,17 @@ async def watched(directory: Path, clock: Clock) -> AsyncIterator[RulesWatch]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def is_heard(one: RulesWatch, edit: Callable[[], Any]) -> None:
-    """Return once an edit is noticed; it is made again and again, for nobody says when inotify has begun to listen."""
-    async with asyncio.timeout(PATIENCE_S):
+async def is_heard(one: RulesWatch, edit: Callable[[], Any]) -> bool:
+    """Whether an edit is noticed within PATIENCE_S.
+
+    It is made again and again, for nobody says when inotify has begun to listen.
+    """
+    async with asyncio.timeout(PATIENCE_S):  # raises: a watch that is deaf
         stirred = asyncio.create_task(one.stirred())
         while not stirred.done():
             edit()
             await asyncio.wait({stirred}, timeout=0.1)
-        await stirred
+        return stirred.done()
 
 
 def make_anew(directory: Path) -> None:
@@ -87,15 +90,15 @@ def rules(tmp_path: Path) -> Path:
 
 async def test_a_directory_that_is_deleted_and_made_anew_is_heard_at_once(rules: Path) -> None:
     async with watched(rules, Clock()) as one:
-        await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
+        assert await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
         for _ in range(3):  # at once, so mostly with the inode that it had
             make_anew(rules)
             for _ in range(4):  # more often than there is something to hear of the old one
-                await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
+                assert await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
         shutil.rmtree(rules)
-        await is_heard(one, lambda: None)
+        assert await is_heard(one, lambda: None)
         make_anew(rules)
-        await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
+        assert await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "."])
@@ -105,13 +108,13 @@ async def test_the_file_behind_a_link_is_heard_also_beside_the_directory(rules: 
     target.write_text(TEXT, "utf-8")
     (rules / "b.yaml").symlink_to(target)
     async with watched(rules, Clock()) as one:
-        await is_heard(one, lambda: target.write_text(TEXT, "utf-8"))
+        assert await is_heard(one, lambda: target.write_text(TEXT, "utf-8"))
         moved = rules.parent / "further"
         moved.mkdir()
         (moved / "shared.txt").write_text(TEXT, "utf-8")
         (rules / "next").symlink_to(moved / "shared.txt")
         (rules / "next").rename(rules / "b.yaml")
-        await is_heard(one, lambda: (moved / "shared.txt").write_text(TEXT, "utf-8"))
+        assert await is_heard(one, lambda: (moved / "shared.txt").write_text(TEXT, "utf-8"))
 
 
 async def test_what_happens_beside_the_directory_concerns_nobody_unless_a_link_leads_there(rules: Path) -> None:
@@ -139,7 +142,7 @@ async def test_links_that_lead_nowhere_or_to_themselves_and_a_sealed_git_do_not_
 
     monkeypatch.setattr(Path, "exists", sealed)
     async with watched(rules, Clock()) as one:
-        await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
+        assert await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))
 
 
 async def test_without_inotify_a_look_comes_all_the_same_and_is_said_once(
@@ -161,7 +164,9 @@ async def test_without_inotify_a_look_comes_all_the_same_and_is_said_once(
                     await one.stirred()
             patched.undo()
             clock.looks = False
-            await is_heard(one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8"))  # there is one to be had again
+            assert await is_heard(
+                one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8")
+            )  # there is one to be had again
     (warning,) = [one for one in said if one["event"] == "rules.watch_deaf"]
     assert "Too many open files" in warning["reason"] and warning["look_every_s"] == RESCAN_EVERY_S
 
