@@ -166,6 +166,16 @@ def test_an_index_is_confirmed_by_its_next_sample() -> None:
     assert told(feed(taker, 1100, Change("$SPX", trade_ms=T0 + 2))) == [(5200.0, 0), (5200.0, 0)]
 
 
+def test_what_is_held_when_the_contract_changes_is_never_told() -> None:
+    taker = begun()
+    feed(taker, 50, Change("/ES", last=5000.25, contract="/ESZ23"))
+    assert told(feed(taker, 100, print_at(5150.0, 1005))) == []
+    rolled = feed(taker, 200, Change("/ES", last=5060.0, contract="/ESH24"))
+    later = feed(taker, 9 * SECOND, Change("/ES", last=5061.0))
+    assert [one.last for one in (*rolled, *later) if isinstance(one, Tick)] == [5060 * PRICE_SCALE, 5061 * PRICE_SCALE]
+    assert taker.documents(["/ES"])["/ES"]["bad_prints"] == 1
+
+
 def test_another_session_contract_or_connection_begins_anew() -> None:
     taker = begun("SPY", 100.0)
     assert told(feed(taker, 24 * 3600 * SECOND, print_at(110.0, 1005, "SPY"))) == [(110.0, 5)]

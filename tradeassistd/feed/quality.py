@@ -76,7 +76,8 @@ class Quarantine:
         """The rows to go on with in place of `change`, in order; None: `change` as it is. `quote` is as it was before
         it."""
         if change.contract is not None and change.contract != quote.facts.contract:
-            return self._begin_contract(change, now_us)
+            self._begin_contract(change, now_us)
+            return None
         if self._held is None and not change.last:
             return None  # nearly always
         return self._weigh(change, quote, now_us) if self._held is not None else self._look(change, quote, now_us)
@@ -122,12 +123,14 @@ class Quarantine:
         rows = self._look(change, quote, now_us)
         return [change] if rows is None else rows
 
-    def _begin_contract(self, change: Change, now_us: int) -> list[Change]:
-        """Another contract: its price is compared with nothing."""
-        held, self._held = self._held, None
+    def _begin_contract(self, change: Change, now_us: int) -> None:
+        """Another contract: its price is compared with nothing. What is held of the old one nobody can confirm now."""
+        if self._held is not None and self._held.last is not None:
+            self.bad_prints += 1
+            self.last_bad = self._held.last
+            self._held = None
         last = change.last or 0.0
         self._good, self._good_us = last if self._low <= last <= self._high else 0.0, now_us
-        return [change] if held is None else [held, change]
 
     def _believe(self, held: Change, now_us: int) -> Change:
         assert held.last is not None
