@@ -240,6 +240,14 @@ class Store:
             "tape_error": tape.error,
         }
 
+    async def transaction(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on main.db as one transaction, in its thread."""
+        return await self._main.transaction(work)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work`, which changes nothing, on main.db in its thread."""
+        return await self._main.read(work)
+
     async def _write(self, write: Callable[[sqlite3.Connection, Any], T], rows: Any) -> T:
         return await self._main.transaction(lambda raw: write(raw, rows))
 
