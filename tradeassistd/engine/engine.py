@@ -262,7 +262,7 @@ class Engine:
         if self.silences.use(self.rule_set.silences):
             self._hear()
         self._let_go(event.event_us)
-        self._keep_times()
+        self._keep_times_after_swap()
         return transitions
 
     def _let_go(self, now_us: int) -> None:
@@ -314,6 +314,12 @@ class Engine:
 
     def _keep_times(self) -> None:
         self._timed = {machine.order: machine for machine in self.machines if machine.due_us}
+
+    def _keep_times_after_swap(self) -> None:
+        """Of thousands of machines only those that are others are looked at."""
+        roster = self._roster
+        timed = [machine for machine in self._timed.values() if machine not in roster.gone] + roster.come
+        self._timed = {machine.order: machine for machine in timed if machine.due_us}
 
     def _keep_time(self, machine: Machine) -> None:
         if machine.due_us:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine import counts
 from tradeassistd.engine.compiled import Compiled
-from tradeassistd.engine.conditions.kleene import Outcome
+from tradeassistd.engine.conditions.kleene import UNKNOWN, Outcome
 from tradeassistd.engine.evidence import Evidence, gather, worded
 from tradeassistd.engine.gates import AT_LOAD, HIGHER_LEVEL, LOG, Gates
 from tradeassistd.engine.language.own import OwnFunctionError
@@ -203,6 +203,8 @@ class Machine(Compiled):
         if self._goes_on(outcome):
             self.state.judged_us = now_us
             return ()
+        if outcome == UNKNOWN and self.state.state is State.OK and self.rule.rearm is None:
+            return ()  # nothing is counted, nobody waits to be told
         return self._move(now_us, outcome)
 
     def _goes_on(self, outcome: Outcome) -> bool:

@@ -8,9 +8,11 @@ swap stands between two ticks.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import cached_property
+from operator import is_
 from typing import TypeVar
 
 from tradeassistd.engine.bars.indicators import Track
@@ -45,6 +47,10 @@ class Roster:
         self.by_second: list[Machine] = []
         """Who reads what moves with each second."""
         self.shelf: Shelf = {}
+        self.come: list[Machine] = []
+        """Who is new or under new terms since the roster before."""
+        self.gone: set[Machine] = set()
+        """Who of the roster before is not here any more, or under new terms."""
         self._cleared_us = 0
         self._unsaved: list[RuleState] = []
         """States on the shelf that the store has not got as they are."""
@@ -146,7 +152,6 @@ class _Change:
         new._symbols = before._symbols.copy()
         self._left_indexes = _Indexes()
         """What the machines that are gone had in the indexes; one under new terms goes and comes."""
-        self._come: list[Machine] = []
         self._last = self._head_machines = 0
         self._reordered = False
 
@@ -240,7 +245,7 @@ class _Change:
     def _add(self, machine: Machine) -> None:
         new, rule = self._new, machine.rule
         new.machines.append(machine)
-        self._come.append(machine)
+        new.come.append(machine)
         new._tracks.update(machine.tracks)
         new._watched.update(machine.watched)
         new._symbols.update({machine.symbol, *machine.reads})
@@ -255,31 +260,34 @@ class _Change:
         _take_away(self._new._watched, machine.watched)
         _take_away(self._new._symbols, {machine.symbol, *machine.reads})
         self._left_indexes.note(machine)
+        self._new.gone.add(machine)
 
     def _mend_indexes(self) -> None:
         old, new, left, come = self._before, self._new, self._left_indexes, _Indexes()
-        for machine in self._come:
+        for machine in new.come:
             come.note(machine)
-        new.watchers = _mended(old.watchers, left.watchers, come.watchers)
+        new.watchers = _mended(old.watchers, left.watchers, come.watchers, _order)
         new.at_close = _mended(old.at_close, left.at_close, come.at_close)
         new.each_bar = _mended(old.each_bar, left.each_bar, come.each_bar)
         new.streaks = _mended(old.streaks, left.streaks, come.streaks)
         gone = set(left.by_second)
         new.by_second = [machine for machine in old.by_second if machine not in gone] + come.by_second
-        for symbol in new.watchers if self._reordered else come.watchers:
-            new.watchers[symbol] = sorted(new.watchers[symbol], key=lambda entry: entry[1].order)
+        if self._reordered:
+            for entries in new.watchers.values():
+                entries.sort(key=_order)
 
 
 def _same_ends(old: tuple[Rule, ...], new: tuple[Rule, ...]) -> tuple[int, int]:
     """How many rules at the beginning and how many at the end are the very same objects, none of them twice."""
-    shorter = min(len(old), len(new))
-    head = 0
-    while head < shorter and old[head] is new[head]:
-        head += 1
-    tail = 0
-    while tail < shorter - head and old[-1 - tail] is new[-1 - tail]:
-        tail += 1
+    head = _same_from(old, new)
+    tail = min(_same_from(old[head:][::-1], new[head:][::-1]), len(old) - head, len(new) - head)
     return head, tail
+
+
+def _same_from(old: tuple[Rule, ...], new: tuple[Rule, ...]) -> int:
+    """How many rules at the beginning are the very same objects."""
+    same = [*map(is_, old, new)]  # thousands of them: no loop of our own
+    return same.index(False) if False in same else len(same)
 
 
 class _Indexes:
@@ -311,15 +319,25 @@ class _Indexes:
             self.by_second.append(machine)
 
 
+def _order(entry: tuple[int, Machine]) -> int:
+    return entry[1].order
+
+
 def _mended(
-    old: dict[Key, list[Entry]], gone: dict[Key, list[Entry]], come: dict[Key, list[Entry]]
-) -> dict[Key, list[Entry]]:
-    """The lists of `old` without what is gone and with what has come behind; one that stays the same is shared."""
+    old: dict[Key, list[Entry]], gone: dict[Key, list[Entry]], come: dict[Key, list[Entry]],
+    place: Callable[[Entry], int] | None = None,
+) -> dict[Key, list[Entry]]:  # fmt: skip
+    """The lists of `old` without what is gone and with what has come: at its place by `place`, else behind. A list
+    that stays the same is shared."""
     new = dict(old)
     for key in (*gone, *(key for key in come if key not in gone)):
         without = set(gone.get(key, ()))
         entries = [entry for entry in old.get(key, ()) if entry not in without] if without else [*old.get(key, ())]
-        entries += come.get(key, ())
+        for entry in come.get(key, ()):
+            if place is None:
+                entries.append(entry)
+            else:
+                insort(entries, entry, key=place)
         if entries:
             new[key] = entries
         else:

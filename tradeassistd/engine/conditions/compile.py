@@ -247,6 +247,8 @@ class Compiler:
                 return self._call(node, place)
             case Other():
                 return self._value(node.inner, place._replace(here=here.beside(node.symbol)))
+            case Negative(operand=Number() as number):
+                return constant(-_number(number, place))
             case Negative():
                 return negative(self._value(node.operand, place))
             case Arithmetic():
