@@ -48,6 +48,8 @@ async def watched(directory: Path, clock: Clock) -> AsyncIterator[RulesWatch]:
     one = RulesWatch(directory, clock)
     task = asyncio.create_task(one.run())
     try:
+        await begins(one)
+        clock.paused_s.clear()
         yield one
         assert not task.done(), "the watch ended"
     finally:
@@ -55,11 +57,14 @@ async def watched(directory: Path, clock: Clock) -> AsyncIterator[RulesWatch]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def is_heard(one: RulesWatch, edit: Callable[[], Any]) -> bool:
-    """Whether an edit is noticed within PATIENCE_S.
+async def begins(one: RulesWatch) -> None:
+    """It listens, and asks for a look: an edit from before that was not heard."""
+    async with asyncio.timeout(PATIENCE_S):
+        await one.stirred()
 
-    It is made again and again, for nobody says when inotify has begun to listen.
-    """
+
+async def is_heard(one: RulesWatch, edit: Callable[[], Any]) -> bool:
+    """Whether an edit is noticed within PATIENCE_S. It is made again and again: a place that moved is heard anew only then."""
     async with asyncio.timeout(PATIENCE_S):  # raises: a watch that is deaf
         stirred = asyncio.create_task(one.stirred())
         while not stirred.done():

@@ -50,7 +50,8 @@ class RulesWatch:
             listening = self._listen([path for path, _, _ in places], heard)
             listener: asyncio.Task[None] = asyncio.create_task(listening, name="rules.listen")
             try:
-                await asyncio.sleep(0)  # it listens from its first step on; what came and went before that is not heard
+                await asyncio.sleep(0)  # it listens from its first step on
+                self._stir.set()  # what came before that was not heard
                 are_same = await self._places() == places
                 while are_same:
                     await self._until(heard)
