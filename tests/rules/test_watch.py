@@ -64,7 +64,7 @@ async def begins(one: RulesWatch) -> None:
 
 
 async def is_heard(one: RulesWatch, edit: Callable[[], Any]) -> bool:
-    """Whether an edit is noticed within PATIENCE_S. It is made again and again: a place that moved is heard anew only then."""
+    """Whether an edit is noticed within PATIENCE_S; made again and again, until a place that moved is heard anew."""
     async with asyncio.timeout(PATIENCE_S):  # raises: a watch that is deaf
         stirred = asyncio.create_task(one.stirred())
         while not stirred.done():
