@@ -16,38 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from structlog.testing import capture_logs
 
+from tests.alerts.crashing import NEVER, CrashError, CrashingChannel, CrashingOutbox, Fuse, Key, outcomes
 from tests.alerts.fakes import HastyClock
 from tests.store.makers import FRIDAY_US, a_decision
-from tradeassistd.alerts.channels import UnsureError
 from tradeassistd.alerts.dispatcher import Dispatcher
 from tradeassistd.alerts.message import Message
-from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.store import queries
-from tradeassistd.store.records import OPEN_STATES, Alert, Decided, Delivery, DeliveryState
-from tradeassistd.store.settling import Due
+from tradeassistd.store.records import OPEN_STATES, Decided, Delivery, DeliveryState
 from tradeassistd.store.writer import Store
 
 CHANNELS = ("slack", "phone")
-NEVER = 10**9
-Key = tuple[str, str]
-
-outcomes = st.sampled_from(["taken", "taken", "down", "cut off", "cut off after it arrived", "refused"])
-
-
-class CrashError(BaseException):
-    """The process is gone: nothing of the daemon may run after this."""
-
-
-class Fuse:
-    """Burns one step before and after everything that is awaited outside; the last one is the crash."""
-
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-
-    def burn(self) -> None:
-        self._steps -= 1
-        if self._steps < 0:
-            raise CrashError
 
 
 class World:
@@ -60,7 +38,8 @@ class World:
         self.broken: list[str] = []
         """Broken promises; noted rather than raised, because the dispatcher outlives whatever a channel raises."""
 
-    def attempt(self, key: Key, message: Message) -> None:
+    def attempt(self, channel: str, message: Message) -> list[Key]:
+        key = (message.key, channel)
         says_repeat = "May be a repeat" in message.body
         if key in self.settled:
             self.broken.append(f"sent again after it was {self.settled[key]}")
@@ -68,81 +47,23 @@ class World:
             self.broken.append("a repeat that does not say so")
         if says_repeat and self.handed_over[key] < 2:
             self.broken.append("a first attempt that calls itself a repeat")
+        return [key]
+
+    def take(self, keys: list[Key]) -> None:
+        self.arrived.update(keys)
+
+    def marking(self, delivery: Delivery) -> None:
+        self.handed_over[delivery.alert_id, delivery.channel] += delivery.state is DeliveryState.SENDING
+
+    def settle(self, delivery: Delivery) -> None:
+        if delivery.state not in OPEN_STATES:
+            self.settled[delivery.alert_id, delivery.channel] = delivery.state
 
     def look_into(self, store: Store) -> None:
         """What the file says is settled, also where the crash came before anybody heard of it."""
         for item in queries.alerts(store.directory, limit=NEVER):
             for delivery in item.deliveries:
-                if delivery.state not in OPEN_STATES:
-                    self.settled[delivery.alert_id, delivery.channel] = delivery.state
-
-
-class CrashingChannel:
-    def __init__(self, name: str, world: World, fuse: Fuse, script: list[str]) -> None:
-        self.name = name
-        self._world = world
-        self._fuse = fuse
-        self._script = script
-
-    async def send(self, message: Message) -> None:
-        key = (message.key, self.name)
-        self._world.attempt(key, message)
-        self._fuse.burn()
-        await asyncio.sleep(0)
-        outcome = self._script.pop(0) if self._script else "taken"
-        if outcome in ("taken", "cut off after it arrived"):
-            self._world.arrived[key] += 1
-        self._fuse.burn()
-        if outcome.startswith("cut off"):
-            raise UnsureError("cut off")
-        if outcome == "down":
-            raise TransientError("down")
-        if outcome == "refused":
-            raise PermanentError("refused")
-
-    async def close(self) -> None:
-        return
-
-
-class CrashingOutbox:
-    def __init__(self, store: Store, world: World, fuse: Fuse) -> None:
-        self._store = store
-        self._world = world
-        self._fuse = fuse
-
-    async def open_channels(self) -> list[str]:
-        self._fuse.burn()
-        return await self._store.open_channels()
-
-    async def due_deliveries(self, channel: str, now_us: int, limit: int = 1) -> Due:
-        self._fuse.burn()
-        due = await self._store.due_deliveries(channel, now_us, limit)
-        self._fuse.burn()
-        return due
-
-    async def carried(self, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]:
-        self._fuse.burn()
-        return await self._store.carried(delivery, limit)
-
-    async def give_up(
-        self, delivery: Delivery, expiry_us: Callable[[str, int], int]
-    ) -> list[tuple[Delivery, Alert]] | None:
-        self._fuse.burn()
-        made = await self._store.give_up(delivery, expiry_us)
-        if made is not None:
-            self._world.settled[delivery.alert_id, delivery.channel] = delivery.state
-        self._fuse.burn()
-        return made
-
-    async def mark(self, delivery: Delivery) -> bool:
-        self._fuse.burn()
-        key = (delivery.alert_id, delivery.channel)
-        self._world.handed_over[key] += delivery.state is DeliveryState.SENDING
-        changed = await self._store.mark(delivery)
-        if changed and delivery.state not in OPEN_STATES:
-            self._world.settled[key] = delivery.state
-        self._fuse.burn()
-        return changed
+                self.settle(delivery)
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -204,7 +125,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.world.look_into(store)
         fuse = Fuse(steps)
         channels = [CrashingChannel(name, self.world, fuse, script) for name in CHANNELS]
-        outbox = CrashingOutbox(store, self.world, fuse)
+        outbox = CrashingOutbox(store, fuse, marking=self.world.marking, settled=self.world.settle)
         dispatcher = Dispatcher(outbox, channels, clock=HastyClock(FRIDAY_US), random=Random(steps))
         running = asyncio.create_task(dispatcher.run())
         for severity in late:

@@ -19,23 +19,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from structlog.testing import capture_logs
 
+from tests.alerts.crashing import NEVER, CrashError, CrashingChannel, CrashingOutbox, Fuse, Key, outcomes
 from tests.alerts.fakes import HastyClock
-from tests.alerts.test_outbox_crashes import NEVER, CrashError, Fuse
 from tests.store.makers import FRIDAY_US, a_transition
-from tradeassistd.alerts.channels import UnsureError
 from tradeassistd.alerts.compose import decide
 from tradeassistd.alerts.dispatcher import Dispatcher
 from tradeassistd.alerts.message import Message
 from tradeassistd.alerts.recipients import Recipients
 from tradeassistd.alerts.routing import Routing
-from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.engine.language.expression import Number
 from tradeassistd.engine.rule import Rule, RuleSet
 from tradeassistd.engine.transition import Kind, RuleState, State, Transition
 from tradeassistd.rules.routes_file import read_routes_file
 from tradeassistd.store import queries
 from tradeassistd.store.records import OPEN_STATES, Alert, Decided, Delivery, DeliveryState, Why
-from tradeassistd.store.settling import Due
 from tradeassistd.store.writer import Store
 
 MINUTE_US = 60_000_000
@@ -65,10 +62,6 @@ default: {channels: [mail], fallback: [slack]}
 ROUTING = Routing(("mail",), ttl_s=900.0, routes=read_routes_file("_routes.yaml", ROUTES, ""))
 RULES = ("sleeps", "both", "pages", "plain")
 RULE_SET = RuleSet(tuple(Rule(name, ("/ES",), Number(Fraction(1)), on_clear="tell") for name in RULES), "hash")
-Key = tuple[str, str]
-"""Alert, channel."""
-
-outcomes = st.sampled_from(["taken", "taken", "taken", "down", "cut off", "cut off after it arrived", "refused"])
 moves = st.lists(
     st.tuples(st.sampled_from(["sleeps", *RULES]), st.sampled_from(["event", "fire", "event", "clear", "ack"])),
     max_size=5,
@@ -119,63 +112,17 @@ def stored(directory: Path) -> dict[Key, Row]:
     }
 
 
-class CrashingChannel:
-    def __init__(self, name: str, world: World, store: Store, clock: HastyClock, fuse: Fuse, script: list[str]) -> None:
-        self.name = name
-        self._world, self._store, self._clock, self._fuse, self._script = world, store, clock, fuse, script
+class People:
+    """Who receives while one dispatcher runs: they look at what the store has of what they get."""
 
-    async def send(self, message: Message) -> None:
-        keys = self._world.attempt(self.name, message, stored(self._store.directory), self._clock.now_us())
-        self._fuse.burn()
-        await asyncio.sleep(0)
-        outcome = self._script.pop(0) if self._script else "taken"
-        if outcome in ("taken", "cut off after it arrived"):
-            self._world.arrived.update(keys)
-        self._fuse.burn()
-        if outcome.startswith("cut off"):
-            raise UnsureError("cut off")
-        if outcome == "down":
-            raise TransientError("down")
-        if outcome == "refused":
-            raise PermanentError("refused")
+    def __init__(self, world: World, store: Store, clock: HastyClock) -> None:
+        self._world, self._store, self._clock = world, store, clock
 
-    async def close(self) -> None:
-        return
+    def attempt(self, channel: str, message: Message) -> list[Key]:
+        return self._world.attempt(channel, message, stored(self._store.directory), self._clock.now_us())
 
-
-class CrashingOutbox:
-    """The real store; the process may end before and after each thing it is asked."""
-
-    def __init__(self, store: Store, fuse: Fuse) -> None:
-        self._store, self._fuse = store, fuse
-
-    async def open_channels(self) -> list[str]:
-        self._fuse.burn()
-        return await self._store.open_channels()
-
-    async def due_deliveries(self, channel: str, now_us: int, limit: int = 1) -> Due:
-        self._fuse.burn()
-        due = await self._store.due_deliveries(channel, now_us, limit)
-        self._fuse.burn()
-        return due
-
-    async def mark(self, delivery: Delivery) -> bool:
-        self._fuse.burn()
-        marked = await self._store.mark(delivery)
-        self._fuse.burn()
-        return marked
-
-    async def carried(self, delivery: Delivery, limit: int) -> tuple[int, list[Alert]]:
-        self._fuse.burn()
-        return await self._store.carried(delivery, limit)
-
-    async def give_up(
-        self, delivery: Delivery, expiry_us: Callable[[str, int], int]
-    ) -> list[tuple[Delivery, Alert]] | None:
-        self._fuse.burn()
-        made = await self._store.give_up(delivery, expiry_us)
-        self._fuse.burn()
-        return made
+    def take(self, keys: list[Key]) -> None:
+        self._world.arrived.update(keys)
 
 
 class RoutedOutboxMachine(RuleBasedStateMachine):
@@ -309,7 +256,8 @@ class RoutedOutboxMachine(RuleBasedStateMachine):
         With `leap` time then goes on to when the next one is due, and the dispatcher has to notice.
         """
         fuse, clock = Fuse(steps), HastyClock(self.now_us)
-        channels = [CrashingChannel(name, self.world, store, clock, fuse, script) for name in CHANNELS]
+        people = People(self.world, store, clock)
+        channels = [CrashingChannel(name, people, fuse, script) for name in CHANNELS]
         recipients = await self._recipients(store)
         dispatcher = Dispatcher(
             CrashingOutbox(store, fuse), channels, clock=clock, random=Random(steps), routing=ROUTING,
