@@ -36,10 +36,15 @@ class Board:
         self.records = {symbol: LevelOne(listing_of(symbol, START_US)) for symbol in SYMBOLS}
         self.of_key = {key: record for record in self.records.values() for key in record.listing.keys}
         self.start_us = START_US
+        self.seed = 1
+        self.symbols = list(self.of_key)
         self.coming: list[tuple[int, str, dict[int, Any]]] = []
 
     def find(self, key: str) -> LevelOne | None:
         return self.of_key.get(key)
+
+    def first_price(self, key: str) -> int:
+        return 0
 
     def next_us(self) -> int | None:
         return self.coming[0][0] if self.coming else None

@@ -170,7 +170,7 @@ async def test_faults_reach_every_call(tmp_path: Path) -> None:
 
 async def test_what_schwab_has_beyond_is_a_404(tmp_path: Path) -> None:
     async with simulator(tmp_path) as (sim, http):
-        answer = await http.get("/marketdata/v1/pricehistory?symbol=SPY", headers=bearer(sim))
+        answer = await http.get("/marketdata/v1/chains?symbol=SPY", headers=bearer(sim))
         assert answer.status_code == 404
         assert answer.json()["errors"][0]["title"] == "Not Found"
 

@@ -172,7 +172,7 @@ def smallest(kind: Kind) -> dict[str, Any]:
     """A fault of that kind with what must be written."""
     examples = {
         "by": "5s", "away": "-2.5%", "symbols": ["SPY"], "symbol": "/ES", "code": 19, "status": 503, "how": None,
-        "answer": "empty",
+        "answer": "empty", "calls": 100,
     }  # fmt: skip
     written: dict[str, Any] = {"fault": kind.name}
     for one in kind.options:

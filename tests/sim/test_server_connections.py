@@ -84,7 +84,7 @@ async def test_logout_is_answered_and_closes(tmp_path: Path) -> None:
 async def test_an_unknown_service_is_refused_and_the_stream_goes_on(tmp_path: Path) -> None:
     async with Simulator(trades(tmp_path, 2), speed=None) as sim, streaming(sim) as (stream, tap):
         with pytest.raises(UnexpectedResponseCode) as caught:
-            await stream.chart_equity_subs(["SPY"])
+            await stream.nyse_book_subs(["SPY"])
         assert caught.value.response["response"][0]["content"]["code"] == 11
         await subscribe(stream, ["SPY"])
         await drink(stream, tap, 3)

@@ -205,7 +205,7 @@ def test_unsubs_removes_and_the_last_one_leaves_the_session_empty(floor: Floor) 
 def test_several_requests_in_one_frame_are_answered_in_order(floor: Floor) -> None:
     frames = floor.send(
         equities("SUBS", "SPY", request_id="1"),
-        request("CHART_EQUITY", "SUBS", "2", keys="SPY", fields="0,1"),
+        request("NYSE_BOOK", "SUBS", "2", keys="SPY", fields="0,1"),
         request("LEVELONE_FUTURES", "SUBS", "3", keys="/ES", fields="3"),
     )
     kinds = [(frame["response"] if "response" in frame else frame["data"])[0] for frame in frames]
@@ -213,7 +213,7 @@ def test_several_requests_in_one_frame_are_answered_in_order(floor: Floor) -> No
         (part["service"], part.get("requestid"), part.get("content", {})) for part in kinds if "requestid" in part
     ] == [
         ("LEVELONE_EQUITIES", "1", {"code": 0, "msg": "SUBS command succeeded"}),
-        ("CHART_EQUITY", "2", {"code": 11, "msg": "Service CHART_EQUITY is not available"}),
+        ("NYSE_BOOK", "2", {"code": 11, "msg": "Service NYSE_BOOK is not available"}),
         ("LEVELONE_FUTURES", "3", {"code": 0, "msg": "SUBS command succeeded"}),
     ]
     assert ["data" in frame for frame in frames] == [False, True, False, False, True]

@@ -11,8 +11,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from tradeassistd.base.clock import Clock
+from tradeassistd.sim.counters import Counters
 from tradeassistd.sim.session import Ending, Session
-from tradeassistd.sim.streamer import Counters
 
 SEND_STALL_S = 60.0
 """A client that takes nothing for so long is cut off, as Schwab does with slow ones."""

@@ -2,7 +2,8 @@
 
 `GET /simulator/faults` lists; `POST /simulator/faults` lets one fault come (the body is an entry of a scenario, as JSON
 or YAML; without `at` it comes now); `DELETE /simulator/faults/NUMBER` ends one; `DELETE /simulator/faults` ends all and
-cancels what is planned. No token is asked for: the simulator listens on this machine only.
+cancels what is planned. `GET /simulator/calls` lists the HTTP calls of clients so far. No token is asked for: the
+simulator listens on this machine only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.instant import iso
 from tradeassistd.base.yaml12 import decode
+from tradeassistd.sim.counters import Counters
 from tradeassistd.sim.faults.board import Faults, Running
 from tradeassistd.sim.faults.kinds import Fault
 from tradeassistd.sim.faults.plan import NEVER, Entry
@@ -34,6 +36,9 @@ class Backend(Protocol):
 
     @property
     def now_us(self) -> int: ...
+
+    @property
+    def counters(self) -> Counters: ...
 
     def inject(self, fault: str | Entry) -> Running | None: ...
 
@@ -65,6 +70,10 @@ def add_to(app: FastAPI, backend: Backend) -> None:
             return _answer({"error": str(error)}, 400)
         planned: Json = {"state": "planned", **_fault(entry.fault)}
         return _answer(_running(begun) if begun is not None else planned, 201)
+
+    @app.get("/simulator/calls")
+    async def calls() -> Response:
+        return _answer({"calls": [call._asdict() | {"at": iso(call.at_us)} for call in backend.counters.calls]})
 
     @app.delete("/simulator/faults/{number}")
     async def end(number: int) -> Response:

@@ -55,6 +55,28 @@ FUTURES = Layout(
 LAYOUTS = {layout.service: layout for layout in (EQUITIES, FUTURES)}
 
 
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Where a service of candles keeps what it has; `minute` and `day` are 0 where it does not have them."""
+
+    service: str
+    highest: int
+    start_ms: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    minute: int = 0
+    day: int = 0
+
+
+# CHART_EQUITY is numbered otherwise in the official guide; these are the numbers of recorded frames.
+CHART_EQUITY = Chart("CHART_EQUITY", 8, start_ms=7, open=2, high=3, low=4, close=5, volume=6, minute=1, day=8)
+CHART_FUTURES = Chart("CHART_FUTURES", 6, start_ms=1, open=2, high=3, low=4, close=5, volume=6)
+CHARTS = {chart.service: chart for chart in (CHART_EQUITY, CHART_FUTURES)}
+
+
 class Equity:
     """Numbers of LEVELONE_EQUITIES beyond the common ones: also indices and market internals."""
 

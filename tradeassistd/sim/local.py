@@ -13,13 +13,14 @@ from types import SimpleNamespace
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 from websockets.frames import Close, CloseCode
 
+from tradeassistd.sim.counters import Counters
 from tradeassistd.sim.faults.board import Running
 from tradeassistd.sim.faults.plan import Scenario
 from tradeassistd.sim.faults.scenario import read_entry
 from tradeassistd.sim.market import Batch, Market
 from tradeassistd.sim.preference import user_preference
 from tradeassistd.sim.session import Ending, Session
-from tradeassistd.sim.streamer import Counters, Cut, Streamer
+from tradeassistd.sim.streamer import Cut, Streamer
 
 URL = "ws://local/ws"
 TOKEN = "local-access-token"

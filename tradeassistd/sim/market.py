@@ -51,6 +51,20 @@ class Market(Protocol):
         """Market time before the first change, UTC microseconds."""
         ...
 
+    @property
+    def seed(self) -> int:
+        """Of what is made up before the start; a made-up market's own."""
+        ...
+
+    @property
+    def symbols(self) -> list[str]:
+        """Every key a client may subscribe at present."""
+        ...
+
+    def first_price(self, key: str) -> int:
+        """The scaled price at which `key` stands at the start, or trades first after it; 0 when it never does."""
+        ...
+
     def find(self, key: str) -> LevelOne | None:
         """The record a client means by `key`, or None when nothing is listed under it."""
         ...

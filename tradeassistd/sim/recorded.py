@@ -53,15 +53,26 @@ class RecordedMarket:
         self._rows: Iterator[RecordedTick] = heapq.merge(*map(read_ticks, files), key=lambda row: row.ts_ns)
         self._next: RecordedTick | None = next(self._rows, None)
         self.rows_passed = 0
+        self._files = files
+        self._first: dict[LevelOne, int] | None = None
 
     @property
     def start_us(self) -> int:
         return self._start_us
 
     @property
+    def seed(self) -> int:
+        return 0
+
+    @property
     def symbols(self) -> list[str]:
-        """Every key a client may subscribe."""
         return list(self._of_key)
+
+    def first_price(self, key: str) -> int:
+        if self._first is None:
+            self._first = self._first_prices()
+        record = self._of_key.get(key)
+        return self._first.get(record, 0) if record is not None else 0
 
     def find(self, key: str) -> LevelOne | None:
         return self._of_key.get(key)
@@ -82,6 +93,16 @@ class RecordedMarket:
         self._next = row
         self.rows_passed += len(changes)
         return Batch(stamp_ms * US_PER_MS, changes)
+
+    def _first_prices(self) -> dict[LevelOne, int]:
+        """Read once, as far as it takes to find a price of each record."""
+        found: dict[LevelOne, int] = {}
+        for row in heapq.merge(*map(read_ticks, self._files), key=lambda row: row.ts_ns):
+            if row.price:
+                found.setdefault(self._of_code[row.symbol], row.price)
+                if len(found) == len(self._volume):
+                    break
+        return found
 
     def _apply(self, row: RecordedTick, stamp: str) -> Change:
         record = self._of_code[row.symbol]

@@ -12,16 +12,16 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import parse_qs, urlencode
 
-import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from tradeassistd.sim import control
+from tradeassistd.sim import control, marketdata
+from tradeassistd.sim.answers import error_answer, json_answer, page_answer
+from tradeassistd.sim.counters import Counters, RestCall
 from tradeassistd.sim.faults.board import Faults
 from tradeassistd.sim.faults.distort import concerns, distorted, far_away, price_numbers
-from tradeassistd.sim.faults.frames import AKAMAI
 from tradeassistd.sim.faults.kinds import Fault
 from tradeassistd.sim.market import LevelOne, Market
 from tradeassistd.sim.preference import user_preference
@@ -31,7 +31,7 @@ from tradeassistd.sim.tokens import APP_KEY, APP_SECRET, Grant, Tokens
 FORM_BYTES_MAX = 65_536
 
 
-class Backend(control.Backend, Protocol):
+class Backend(control.Backend, marketdata.Backend, Protocol):
     """What the HTTP half needs of the simulator."""
 
     market: Market
@@ -43,7 +43,12 @@ class Backend(control.Backend, Protocol):
     @property
     def in_cut(self) -> bool: ...
 
+    @property
+    def counters(self) -> Counters: ...
+
     def elapsed_s(self) -> float: ...
+
+    def pass_time(self) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
@@ -57,10 +62,22 @@ def build(backend: Backend) -> FastAPI:
         path = request.url.path
         if path.startswith(control.PATH):
             return await call_next(request)
+        backend.pass_time()
+        at_us, elapsed_s = backend.now_us, backend.elapsed_s()
+        response = await answered(request, call_next)
+        status = 0 if isinstance(response, _HalfAnswer) else response.status_code
+        call = RestCall(
+            at_us, elapsed_s, request.method, path, request.url.query if path != _PATHS["token"] else "", status
+        )
+        backend.counters.calls.append(call)
+        return response
+
+    async def answered(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        path = request.url.path
         if (wrong := await _goes_wrong(backend, path)) is not None:
             return wrong
-        if not request.url.path.startswith("/v1/oauth/") and not _has_bearer(backend, request):
-            return _error(401, "Unauthorized", "Client not authorized")
+        if not path.startswith("/v1/oauth/") and not _has_bearer(backend, request):
+            return error_answer(401, "Unauthorized", "Client not authorized")
         response = await call_next(request)
         response.headers["Schwab-Client-CorrelId"] = str(uuid.uuid4())
         response.headers["Schwab-Resource-Version"] = "1"
@@ -68,54 +85,57 @@ def build(backend: Backend) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def no_such_path(_: Request, error: HTTPException) -> Response:
-        return _error(error.status_code, error.detail)
+        return error_answer(error.status_code, error.detail)
 
     @app.get("/v1/oauth/authorize")
     async def authorize(redirect_uri: str, client_id: str, state: str = "") -> Response:
         """Stands for the login page: whoever asks is the one user, and is sent back with a code."""
         if client_id != APP_KEY:
-            return _error(401, "Unauthorized", "Invalid client")
+            return error_answer(401, "Unauthorized", "Invalid client")
         query = {"code": backend.oauth.new_code(), "session": str(uuid.uuid4()), "state": state}
         return RedirectResponse(f"{redirect_uri}?{urlencode(query)}", status_code=302)
 
     @app.post("/v1/oauth/token")
     async def token(request: Request) -> Response:
         if not _is_the_app(request):
-            return _json({"error": "invalid_client", "error_description": "Unauthorized: bad app key or secret"}, 401)
+            return json_answer(
+                {"error": "invalid_client", "error_description": "Unauthorized: bad app key or secret"}, 401
+            )
         return _token_answer(backend, await _form(request))
 
     @app.get("/trader/v1/userPreference")
     async def preference() -> Response:
         if backend.in_cut:
-            return _error(503, "Service Unavailable")
+            return error_answer(503, "Service Unavailable")
         fault = backend.faults.strike("user_preference", backend.now_us)
         match fault["answer"] if fault else "":
             case "unauthorized":
-                return _error(401, "Unauthorized", "Client not authorized")
+                return error_answer(401, "Unauthorized", "Client not authorized")
             case "error":
-                return _error(500, "Internal Server Error")
+                return error_answer(500, "Internal Server Error")
             case "missing":
                 body = user_preference(backend.streamer_url)
                 del body["streamerInfo"]
-                return _json(body, 200)
+                return json_answer(body, 200)
             case how:
-                return _json(user_preference(backend.streamer_url, with_streamer=how != "empty"), 200)
+                return json_answer(user_preference(backend.streamer_url, with_streamer=how != "empty"), 200)
 
     @app.get("/marketdata/v1/quotes")
     async def market_quotes(symbols: str = "") -> Response:
         wanted = [symbol for symbol in (part.strip() for part in symbols.split(",")) if symbol]
         if not wanted:
-            return _error(400, "Bad Request", "symbols are missing")
+            return error_answer(400, "Bad Request", "symbols are missing")
         body = quotes(backend.market, wanted, lambda level_one: _as_told(backend.faults, level_one))
         return Response(body, media_type="application/json")
 
+    marketdata.add_to(app, backend)
     control.add_to(app, backend)
     return app
 
 
 async def _goes_wrong(backend: Backend, path: str) -> Response | None:
     """The answer of a fault that is at work for that path; None: it is answered as usual, perhaps later."""
-    what = next((name for name, known in _PATHS.items() if path == known), "")
+    what = next((name for name, known in _PATHS.items() if path == known or path.startswith(f"{known}/")), "")
 
     def fits(fault: Fault) -> bool:
         return fault["path"] in ("all", what)
@@ -126,9 +146,13 @@ async def _goes_wrong(backend: Backend, path: str) -> Response | None:
     if faults.strike("rest_down", now_us, fits):
         return _HalfAnswer(media_type="application/json")
     if fault := faults.strike("rest_status", now_us, fits):
-        answer = _page(fault["status"]) if fault["html"] else _error(fault["status"], "Simulated fault")
+        answer = page_answer(fault["status"]) if fault["html"] else error_answer(fault["status"], "Simulated fault")
         if fault["retry_after"] is not None:
             answer.headers["Retry-After"] = str(fault["retry_after"])
+        return answer
+    if (again_s := faults.too_many(backend.elapsed_s(), fits)) is not None:
+        answer = error_answer(429, "Too Many Requests")
+        answer.headers["Retry-After"] = str(again_s)
         return answer
     if what == "token" and (fault := faults.strike("token_refused", now_us)):
         return _TOKEN_REFUSALS[fault["how"]]()
@@ -161,14 +185,14 @@ def _token_answer(backend: Backend, form: dict[str, str]) -> Response:
     match form.get("grant_type"):
         case "refresh_token":
             grant = backend.oauth.refresh(form.get("refresh_token", ""), now_s)
-            return _json(grant.body(), 200) if grant else _json(_REFRESH_REFUSED, 400)
+            return json_answer(grant.body(), 200) if grant else json_answer(_REFRESH_REFUSED, 400)
         case "authorization_code":
             grant = backend.oauth.exchange(form.get("code", ""), now_s)
-            return _json(grant.body(), 200) if grant else _json(_CODE_REFUSED, 400)
+            return json_answer(grant.body(), 200) if grant else json_answer(_CODE_REFUSED, 400)
         case "client_credentials":
-            return _json(backend.oauth.application(now_s).body(), 200)
+            return json_answer(backend.oauth.application(now_s).body(), 200)
         case other:
-            return _json({"error": "unsupported_grant_type", "error_description": f"grant_type {other}"}, 400)
+            return json_answer({"error": "unsupported_grant_type", "error_description": f"grant_type {other}"}, 400)
 
 
 # The body of a refused refresh wraps another one as text, as Schwab sends it.
@@ -218,27 +242,16 @@ class _HalfAnswer(Response):
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
-def _page(status: int) -> Response:
-    return Response(AKAMAI, status_code=status, media_type="text/html")
-
-
-def _error(status: int, title: str, detail: str | None = None) -> Response:
-    error: dict[str, object] = {"id": str(uuid.uuid4()), "status": status, "title": title}
-    return _json({"errors": [error | ({"detail": detail} if detail else {})]}, status)
-
-
-def _json(body: object, status: int) -> Response:
-    return Response(msgspec.json.encode(body), status_code=status, media_type="application/json")
-
-
 _PATHS = {
     "token": "/v1/oauth/token",
     "preference": "/trader/v1/userPreference",
     "quotes": "/marketdata/v1/quotes",
+    "history": "/marketdata/v1/pricehistory",
+    "markets": "/marketdata/v1/markets",
 }
 _TOKEN_REFUSALS: dict[str, Callable[[], Response]] = {
-    "dead": lambda: _json(_REFRESH_REFUSED, 400),
-    "invalid_client": lambda: _json(_OTHER_REFUSED, 400),
-    "blocked": lambda: _page(403),
-    "unavailable": lambda: _error(503, "Service Unavailable"),
+    "dead": lambda: json_answer(_REFRESH_REFUSED, 400),
+    "invalid_client": lambda: json_answer(_OTHER_REFUSED, 400),
+    "blocked": lambda: page_answer(403),
+    "unavailable": lambda: error_answer(503, "Service Unavailable"),
 }

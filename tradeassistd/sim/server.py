@@ -23,14 +23,16 @@ from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.sim import rest, web
 from tradeassistd.sim.connection import Connection
+from tradeassistd.sim.counters import Counters
 from tradeassistd.sim.faults.board import Faults, Running
 from tradeassistd.sim.faults.kinds import Fault
 from tradeassistd.sim.faults.plan import Entry, Scenario
 from tradeassistd.sim.faults.scenario import read_entry
 from tradeassistd.sim.market import Batch, Market
 from tradeassistd.sim.player import Player
+from tradeassistd.sim.pricehistory import History
 from tradeassistd.sim.session import Session
-from tradeassistd.sim.streamer import Counters, Cut, Streamer
+from tradeassistd.sim.streamer import Cut, Streamer
 from tradeassistd.sim.tokens import ACCESS_TOKEN_S, Tokens
 
 IDLE_S = 26.0
@@ -48,7 +50,7 @@ class Simulator:
     `clock` measures machine time only. Port 0 is any free one.
 
     `scenario` says what goes wrong and when; `inject` and HTTP (control.py) add to it. `see` is shown every batch of
-    the market as it really is.
+    the market as it really is. Without `futures_history` price history has no futures.
 
     App key and secret are `APP_KEY` and `APP_SECRET` of sim.tokens; the one user is `CUSTOMER_ID` of sim.preference.
     Entering raises ConfigError when a port is taken; leaving raises what stopped the market, if anything did.
@@ -69,6 +71,7 @@ class Simulator:
         clock: Clock | None = None,
         idle_s: float = IDLE_S,
         access_token_s: int = ACCESS_TOKEN_S,
+        futures_history: bool = True,
     ) -> None:
         if speed is not None and speed < 0:
             raise ConfigError(f"speed {speed} is negative", hint="use 1 for real time, 0 for as fast as it is taken")
@@ -77,7 +80,7 @@ class Simulator:
         self.base_url = self.streamer_url = ""
         self._streamer = Streamer(
             market, self._token_is_good, cuts=cuts, start_symbols=start_symbols, scenario=scenario, see=see,
-            on_token_fault=self._spoil_tokens,
+            on_token_fault=self._spoil_tokens, futures_history=futures_history,
         )  # fmt: skip
         self._clock = clock or WallClock()
         self._player = Player(self._streamer, self._clock, speed or None, self._deliver)
@@ -126,7 +129,7 @@ class Simulator:
 
     @property
     def now_us(self) -> int:
-        """Market time of the last event, UTC microseconds."""
+        """Market time of the last event, frame or call of a client, UTC microseconds."""
         return self._streamer.now_us
 
     @property
@@ -138,6 +141,11 @@ class Simulator:
     def in_cut(self) -> bool:
         """Whether the simulated service is out at the moment."""
         return self._streamer.in_cut
+
+    @property
+    def history(self) -> History:
+        """The candles of the market, streamed and made up."""
+        return self._streamer.history
 
     @property
     def faults(self) -> Faults:
@@ -174,6 +182,10 @@ class Simulator:
         self.faults.cancel()
         for number in list(self.faults.running):
             self.end_fault(number)
+
+    def pass_time(self) -> None:
+        """Bring market time up to this moment; between events it would else stand where the last one was."""
+        self._streamer.pass_time(self._player.market_us())
 
     async def pause(self, seconds: float) -> None:
         """Let machine time pass, for answers that are slow."""
@@ -242,7 +254,7 @@ class Simulator:
             connection.gone.set()
 
     async def _take(self, connection: Connection, text: str | bytes) -> None:
-        self._streamer.pass_time(self._player.market_us())
+        self.pass_time()
         self._streamer.receive(connection.session, text)
         self._watch_idle(connection)
         self._finish_ended()

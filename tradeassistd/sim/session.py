@@ -8,19 +8,25 @@ then only what changed among the fields asked for, every data frame marked SUBS.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, IntEnum
+from functools import partial
 from typing import NamedTuple
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.sim import wire
+from tradeassistd.sim.candles import Candle
+from tradeassistd.sim.charts import candle_item, chart_of
 from tradeassistd.sim.faults.board import Faults, Running
+from tradeassistd.sim.faults.distort import about, concerns
 from tradeassistd.sim.faults.kinds import Fault
 from tradeassistd.sim.faults.lens import Lens
-from tradeassistd.sim.fields import LAYOUTS, Layout
+from tradeassistd.sim.fields import CHARTS, LAYOUTS, Chart, Layout
 from tradeassistd.sim.market import Batch, LevelOne
 
 KEYS_MAX = 500
+Service = Layout | Chart
+SERVICES: dict[str, Service] = {**LAYOUTS, **CHARTS}
 
 
 class Code(IntEnum):
@@ -86,7 +92,7 @@ class Session:
     """The server's side of one connection.
 
     `token_is_good` judges the access token of a LOGIN; `find` names the record a key means, or None; `faults` may come
-    between.
+    between. `last_candle` gives the latest candle of a key, which a subscription to candles begins with.
     """
 
     def __init__(
@@ -94,13 +100,16 @@ class Session:
         find: Callable[[str], LevelOne | None],
         token_is_good: Callable[[str], bool],
         faults: Faults | None = None,
+        last_candle: Callable[[str], Candle | None] = lambda _: None,
     ) -> None:
         self._faults = faults or Faults()
         self._lens = Lens(self._faults)
         self._find = find
         self._token_is_good = token_is_good
         self._login: wire.Request | None = None
-        self._subscriptions: dict[str, dict[str, Subscription]] = {service: {} for service in LAYOUTS}
+        self._subscriptions: dict[str, dict[str, Subscription]] = {service: {} for service in SERVICES}
+        self._last_candle = last_candle
+        self._sent: dict[tuple[str, str], int] = {}  # how many candles went out under a subscription
         self.outbox: deque[str] = deque()
         self.late: deque[tuple[int, str]] = deque()
         """Answers that are held back, with the market time they are due."""
@@ -147,6 +156,35 @@ class Session:
                         contents.setdefault(service, []).append(f"{subscription.opening}{','.join(parts)}}}")
         if contents:
             self.outbox.append(wire.data(self._stamp(batch.at_us), contents))
+
+    @property
+    def wants_candles(self) -> bool:
+        """Whether any are subscribed."""
+        return any(self._subscriptions[service] for service in CHARTS)
+
+    def publish_candles(self, candles: Iterable[tuple[str, Candle]], now_us: int) -> None:
+        """Send candles of keys, as far as they are subscribed; `seq` goes on also for one that is not sent."""
+        contents: dict[str, list[str]] = {}
+        for key, candle in candles:
+            level_one = self._find(key)
+            if level_one is None or self._is_silent(level_one):
+                continue
+            chart = chart_of(level_one.listing)
+            if key in self._subscriptions[chart.service]:
+                item = self._candle_item(chart, key, candle)
+                if not self._faults.strike("chart_lost", now_us, partial(about, listing=level_one.listing)):
+                    contents.setdefault(chart.service, []).append(item)
+        if contents:
+            frame = wire.data(self._stamp(now_us), contents)
+            for _ in range(2 if self._faults.find("duplicates") else 1):
+                self.say(frame)
+
+    def _is_silent(self, level_one: LevelOne) -> bool:
+        return any(one.fault.name == "silent" and concerns(one, level_one.listing) for one in self._faults.data)
+
+    def _candle_item(self, chart: Chart, key: str, candle: Candle) -> str:
+        number = self._sent[chart.service, key] = self._sent.get((chart.service, key), -1) + 1
+        return candle_item(chart, key, candle, number, self._subscriptions[chart.service][key].fields)
 
     def beat(self, now_us: int) -> None:
         """Send a heartbeat."""
@@ -269,7 +307,7 @@ class Session:
         self.commands.append(("ADMIN", "LOGOUT", ()))
 
     def _subscribe(self, request: wire.Request) -> tuple[str, list[str]] | None:
-        layout = LAYOUTS.get(request.service)
+        layout = SERVICES.get(request.service)
         if layout is None:
             raise Refusal(Code.SERVICE_NOT_AVAILABLE, f"Service {request.service} is not available")
         held = self._subscriptions[layout.service]
@@ -284,12 +322,13 @@ class Session:
         if others + len(after) > KEYS_MAX:
             raise Refusal(Code.REACHED_SYMBOL_LIMIT, f"{request.command} would exceed {KEYS_MAX} symbols")
         self._subscriptions[layout.service] = after
+        self._sent = {one: sent for one, sent in self._sent.items() if one[0] != layout.service or one[1] in after}
         self.commands.append((layout.service, request.command, tuple(keys)))
         return None if request.command == "UNSUBS" else (layout.service, keys)
 
     @staticmethod
     def _after(
-        request: wire.Request, layout: Layout, held: dict[str, Subscription], keys: list[str]
+        request: wire.Request, layout: Service, held: dict[str, Subscription], keys: list[str]
     ) -> dict[str, Subscription]:
         """The service's subscriptions once SUBS, ADD or UNSUBS of `keys` is done."""
         if request.command == "UNSUBS":
@@ -301,11 +340,16 @@ class Session:
         return held | asked if request.command == "ADD" else asked
 
     def _image_items(self, service: str, keys: list[str]) -> list[str]:
-        """Every asked field of the keys that are listed on this service; an unknown key gets nothing."""
+        """Every asked field of the keys that are listed on this service, or the latest candle; an unknown key gets
+        nothing."""
         items = []
         for key in keys:
             level_one = self._find(key)
-            if level_one is not None and level_one.listing.layout.service == service:
+            if service in CHARTS:
+                candle = self._last_candle(key)
+                if candle is not None and level_one is not None and chart_of(level_one.listing).service == service:
+                    items.append(self._candle_item(CHARTS[service], key, candle))
+            elif level_one is not None and level_one.listing.layout.service == service:
                 wanted = self._subscriptions[service][key].fields
                 image = self._lens.image(level_one)
                 if image is not None:
@@ -336,7 +380,7 @@ def _keys(request: wire.Request) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def _fields(request: wire.Request, layout: Layout) -> frozenset[int]:
+def _fields(request: wire.Request, layout: Service) -> frozenset[int]:
     """The field numbers asked for; the symbol (0) travels as `key`, and numbers Schwab lacks are passed over."""
     texts = [text.strip() for text in request.parameter("fields").split(",")]
     if not all(text.isascii() and text.isdecimal() for text in texts):

@@ -8,17 +8,20 @@ carries each session's outbox away. Everything that appears in an outbox appears
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.instant import US_PER_S
+from tradeassistd.sim.candles import Candle, Minutes
+from tradeassistd.sim.charts import Charts, chart_of
+from tradeassistd.sim.counters import REQUESTS_KEPT_MAX, Counters
 from tradeassistd.sim.faults import frames
 from tradeassistd.sim.faults.board import Faults, Running
 from tradeassistd.sim.faults.kinds import Fault, Span, Stage
 from tradeassistd.sim.faults.plan import Scenario
 from tradeassistd.sim.market import Batch, Market
+from tradeassistd.sim.pricehistory import History
 from tradeassistd.sim.session import Ending, Session
 
 HEARTBEAT_US = 10 * US_PER_S
@@ -34,29 +37,6 @@ class Cut(NamedTuple):
     @property
     def until_us(self) -> int:
         return self.at_us + round(self.for_s * US_PER_S)
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened so far, for tests and for whoever watches a run."""
-
-    connections: int = 0
-    logins: int = 0
-    heartbeats: int = 0
-    frames_sent: int = 0
-    batches: int = 0
-    rows: int = 0
-    """Changes the market made, sent or not."""
-    requests: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
-    """Service, command and keys of the requests carried out, the latest `REQUESTS_KEPT_MAX`."""
-
-    @property
-    def subscriptions(self) -> list[tuple[str, str, tuple[str, ...]]]:
-        """Of the requests those that subscribe: SUBS and ADD."""
-        return [request for request in self.requests if request[1] in ("SUBS", "ADD")]
-
-
-REQUESTS_KEPT_MAX = 10_000
 
 
 @runtime_checkable
@@ -85,6 +65,7 @@ class Streamer:
         scenario: Scenario | None = None,
         see: Callable[[Batch], None] | None = None,
         on_token_fault: Callable[[Fault], None] | None = None,
+        futures_history: bool = True,
     ) -> None:
         self.faults = Faults(scenario, market.start_us)
         self._see = see
@@ -102,6 +83,9 @@ class Streamer:
         """Whether somebody is there to move for: the start symbols are subscribed; without them, any listed symbol."""
         self.now_us = market.start_us
         self.counters = Counters()
+        self._minutes = Minutes(market)
+        self.history = History(market, self._minutes, futures=futures_history)
+        self._charts = Charts(self.history)
         _check_cuts(self._cuts, market.start_us)
         for key in self._start_symbols:
             if market.find(key) is None:
@@ -154,7 +138,7 @@ class Streamer:
     @property
     def is_over(self) -> bool:
         """Whether the market's last change has passed and no cut is under way."""
-        return not self.in_cut and self._market.next_us() is None
+        return not self.in_cut and self._market.next_us() is None and self._candle_due_us() == _NEVER
 
     @property
     def live(self) -> Session | None:
@@ -165,10 +149,14 @@ class Streamer:
         """A new connection, not logged in. The shell must not call it during a cut."""
         for _ in self.faults.reconnected(self.now_us):
             self._catch_up()
-        session = Session(self._market.find, self._token_is_good, self.faults)
+        session = Session(self._market.find, self._token_is_good, self.faults, self.last_candle)
         self._sessions.append(session)
         self.counters.connections += 1
         return session
+
+    def last_candle(self, key: str) -> Candle | None:
+        """The latest minute of `key` that has been told, or would have been; None when there is none of late."""
+        return self.history.last_minute(key, self.now_us)
 
     def disconnect(self, session: Session) -> None:
         """The connection is gone, whoever ended it; a second call does nothing."""
@@ -182,6 +170,7 @@ class Streamer:
     def receive(self, session: Session, text: str | bytes) -> None:
         """Take a client's frame; a login ends the connection that was there before."""
         was_in = session.logged_in
+        self._candle_due_us()  # what was due until now is not for who subscribes now
         session.receive(text, self.now_us)
         self.counters.requests += session.commands
         session.commands.clear()
@@ -224,13 +213,14 @@ class Streamer:
         late_us = min((session.late[0][0] for session in self._sessions if session.late), default=_NEVER)
         soonest = min(
             _NEVER if batch_us is None else batch_us, self._next_beat_us, self._cut_edge_us(), self.faults.next_us(),
-            late_us,
+            late_us, self._candle_due_us(),
         )  # fmt: skip
         return None if soonest == _NEVER else soonest
 
     def step(self) -> None:
-        """Let the next event happen: the begin or end of a cut or fault, else late answers, else a heartbeat, else a
-        batch. Of one instant in that order, so a row at the very time of a cut is the first one not sent."""
+        """Let the next event happen: the begin or end of a cut or fault, else late answers, else a heartbeat, else
+        candles, else a batch. Of one instant in that order, so a row at the very time of a cut is the first one not
+        sent."""
         at_us = self.next_us()
         if at_us is None:
             return
@@ -244,6 +234,8 @@ class Streamer:
                 session.release_late(at_us)
         elif at_us == self._next_beat_us:
             self.beat()
+        elif self._live is not None and at_us >= self._candle_due_us():
+            self._live.publish_candles(self._charts.take(at_us), at_us)
         else:
             self._move_market()
 
@@ -253,10 +245,18 @@ class Streamer:
     def _publish(self, batch: Batch) -> None:
         self.counters.batches += 1
         self.counters.rows += len(batch.changes)
+        self._charts.begin(self._minutes.take(batch))
         if self._see is not None:
             self._see(batch)
         if self._live is not None:
             self._live.publish(batch)
+
+    def _candle_due_us(self) -> int:
+        """When the next candle is due for somebody; what is due for nobody is passed over."""
+        if self._live is not None and self._live.wants_candles:
+            return self._charts.next_us()
+        self._charts.pass_over(self.now_us)
+        return _NEVER
 
     def _cut_edge_us(self) -> int:
         if self._cut is not None:
@@ -348,7 +348,10 @@ class Streamer:
 
     def _lists(self, service: str, key: str) -> bool:
         level_one = self._market.find(key)
-        return level_one is not None and level_one.listing.layout.service == service
+        return level_one is not None and service in (
+            level_one.listing.layout.service,
+            chart_of(level_one.listing).service,
+        )
 
 
 def _check_cuts(cuts: Sequence[Cut], start_us: int) -> None:

@@ -16,7 +16,7 @@ from random import Random
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.market.instrument import InstrumentClass
-from tradeassistd.market.price import PRICE_SCALE
+from tradeassistd.market.price import PRICE_SCALE, price_from_text
 from tradeassistd.market.session import trading_window_at
 from tradeassistd.sim.catalogue import DEFAULT_SYMBOLS, character_of
 from tradeassistd.sim.contracts import front_contract
@@ -89,6 +89,7 @@ class SyntheticMarket:
         minute = self._day.minute(self._start_us)
         for maker in self._makers:
             maker.begin(self._fair(maker, self._start_us), minute, self._start_us)
+        self._first = {key: price_from_text(one.values[one.listing.layout.last]) for key, one in self._of_key.items()}
         self._next_us, self._made = self._make()
 
     @property
@@ -96,9 +97,15 @@ class SyntheticMarket:
         return self._start_us
 
     @property
+    def seed(self) -> int:
+        return self._seed
+
+    @property
     def symbols(self) -> list[str]:
-        """Every key a client may subscribe."""
         return list(self._of_key)
+
+    def first_price(self, key: str) -> int:
+        return self._first.get(key, 0)
 
     def find(self, key: str) -> LevelOne | None:
         return self._of_key.get(key)

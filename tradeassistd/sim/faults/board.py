@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from math import ceil
 from random import Random
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ class Running:
     hits: int = 0
     over_us: int | None = None
     memory: dict[str, int] = field(default_factory=dict)
+    moments_s: deque[float] = field(default_factory=deque)
+    """When it let calls pass of late, machine time."""
 
 
 class Edge(NamedTuple):
@@ -129,6 +132,23 @@ class Faults:
                 if one.hits == one.fault.times:
                     self.end(one, at_us)
                 return one.fault
+        return None
+
+    def too_many(self, now_s: float, fits: Callable[[Fault], bool]) -> int | None:
+        """After how many seconds a call may come again that is one too many by a `rate_limit`; None: it may come now.
+
+        `now_s` is machine time; a call that may come counts.
+        """
+        limits = [one for one in self.running.values() if one.fault.name == "rate_limit" and fits(one.fault)]
+        for one in limits:
+            while one.moments_s and one.moments_s[0] <= now_s - one.fault["per"]:
+                one.moments_s.popleft()
+            if len(one.moments_s) >= one.fault["calls"]:
+                one.hits += 1
+                again_s: int = ceil(one.moments_s[0] + one.fault["per"] - now_s)
+                return max(1, again_s)
+        for one in limits:
+            one.moments_s.append(now_s)
         return None
 
     def kept_away_until_us(self) -> int | None:

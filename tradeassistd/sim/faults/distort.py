@@ -9,6 +9,7 @@ from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.market.instrument import InstrumentClass
 from tradeassistd.market.price import price_from_text, price_text
 from tradeassistd.sim.faults.board import Running
+from tradeassistd.sim.faults.kinds import Fault
 from tradeassistd.sim.fields import Equity, Layout
 from tradeassistd.sim.listing import Listing
 from tradeassistd.sim.market import Fields, LevelOne
@@ -19,10 +20,15 @@ Distortion = Callable[[Running, LevelOne, Fields, bool], Fields | None]
 _INTERNALS_SCALE = 1000
 
 
-def concerns(one: Running, listing: Listing) -> bool:
+def about(fault: Fault, listing: Listing) -> bool:
     """Whether a fault is about that instrument; one that names no symbols is about all."""
-    symbols = one.fault.options.get("symbols", ())
+    symbols = fault.options.get("symbols", ())
     return not symbols or any(key in symbols for key in listing.keys)
+
+
+def concerns(one: Running, listing: Listing) -> bool:
+    """Whether a fault at work is about that instrument."""
+    return about(one.fault, listing)
 
 
 def distorted(one: Running, level_one: LevelOne, fields: Fields, image: bool) -> Fields | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -35,6 +36,7 @@ class Stage(Enum):
     REQUEST = "requests on the stream"
     FRAME = "one frame"
     DATA = "what the data say"
+    CHART = "candles on the stream"
     MARKET = "the market itself"
     REST = "REST calls"
     TOKEN = "tokens"
@@ -85,13 +87,14 @@ class Fault:
 
 
 INTERNALS = ("$TICK", "$ADD", "$ADVN", "$DECN", "$TRIN", "$VOLD", "$UVOL", "$DVOL", "$VOLSPD")
-PATHS = ("all", "token", "preference", "quotes")
+PATHS = ("all", "token", "preference", "quotes", "history", "markets")
 REFUSALS = (3, 9, 11, 12, 19, 20, 21, 22, 23, 24, 25, 30)
 
 FRAMES = Form(recorded_frames, {"type": "string", "minLength": 1}, "frames.jsonl")
 _STATUS = between(400, 599)
 _ON = Option("path", word(*PATHS), "Which calls.", "all")
 _EVERY_SYMBOL = Option("symbols", SYMBOLS, "Which symbols; all when not written.", ())
+_SOME_CANDLES = Option("every", between(1, 10_000), "Of so many candles one, always the same.", 10)
 _SERVICE = Option("service", TEXT, "Only requests to this service.", "")
 _COMMAND = Option("command", word("LOGIN", "SUBS", "ADD", "UNSUBS", "VIEW", "LOGOUT"), "Only these requests.", "")
 
@@ -222,6 +225,12 @@ _MARKET = (
         Option("by", PERCENT, "The next contract trades so much higher; else a usual carry.", None),
     ),
 )
+_CHART = (
+    _counted(
+        "chart_lost", Stage.CHART, "A candle of CHART_EQUITY or CHART_FUTURES is not sent; `seq` counts it.",
+        _EVERY_SYMBOL,
+    ),
+)  # fmt: skip
 _REST = (
     _counted("rest_down", Stage.REST, "The connection breaks in the middle of the answer.", _ON),
     _counted(
@@ -241,6 +250,25 @@ _REST = (
         ),
     ),
     _lasting(
+        "rate_limit", Stage.REST, "Calls beyond a number are answered 429, with a Retry-After header.", _ON,
+        Option("calls", between(1, 100_000), "So many are answered."),
+        Option("per", DURATION, "Within this, machine time.", 60),
+    ),
+    _counted(
+        "history", Stage.REST, "Price history fails in a way of its own.", _EVERY_SYMBOL,
+        Option("answer", word("inverted_date", "empty"), "400 as for a closed day; no candles."),
+    ),
+    _lasting(
+        "history_late", Stage.REST, "Candles of price history can be had later than usual.",
+        _EVERY_SYMBOL, Option("by", DURATION, "So much later, market time."),
+    ),
+    _lasting("history_holes", Stage.REST, "Candles are missing in price history.", _EVERY_SYMBOL, _SOME_CANDLES),
+    _lasting(
+        "history_differs", Stage.REST, "Candles of price history are not the true ones.", _EVERY_SYMBOL, _SOME_CANDLES,
+        Option("what", word("price", "volume"), "The close, and high or low with it; or the volume.", "price"),
+        Option("away", PERCENT, "How far away.", Decimal("0.001")),
+    ),
+    _lasting(
         "quotes_disagree", Stage.REST, "REST quotes say other prices than the stream.",
         _EVERY_SYMBOL, Option("away", PERCENT, "How far away."),
     ),
@@ -258,5 +286,5 @@ _TOKEN = (
 )  # fmt: skip
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (*_CONNECTION, *_REQUEST, *_FRAME, *_DATA, *_MARKET, *_REST, *_TOKEN)
+    kind.name: kind for kind in (*_CONNECTION, *_REQUEST, *_FRAME, *_DATA, *_CHART, *_MARKET, *_REST, *_TOKEN)
 }
