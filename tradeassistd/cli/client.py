@@ -5,15 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from tradeassistd.base.errors import PermanentError
+from tradeassistd.cli.login import login_name
 from tradeassistd.cli.not_running import NotRunningError
 
 ANSWER_WITHIN_S = 10.0
+
+
+class BrokenOffError(PermanentError):
+    """The connection to the daemon broke before its answer: it may just be ending."""
 
 
 class Answer:
@@ -31,15 +38,19 @@ def ask(
     *,
     method: str = "GET",
     within_s: float = ANSWER_WITHIN_S,
+    body: Any = None,
 ) -> Answer:
-    """The answer of the daemon at the socket `path` (None: the settings turn the API off).
+    """The answer of the daemon at the socket `path` (None: the settings turn the API off); `body` is sent as JSON.
 
     Raises NotRunningError when nobody serves it, PermanentError when the answer is none or not there.
     """
     given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in (query or {}).items()}
     connection = _Connection(socket_of(path), within_s)
     try:
-        connection.request(method, f"{target}?{urlencode(given, doseq=True)}" if given else target)
+        address = f"{target}?{urlencode(given, doseq=True)}" if given else target
+        content = None if body is None else json.dumps(body).encode()
+        kind = {"Content-Type": "application/json"} if content else {}
+        connection.request(method, address, content, kind | who_asks())
         response = connection.getresponse()
         body = response.read()
     except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -47,7 +58,7 @@ def ask(
     except TimeoutError as error:
         raise PermanentError(f"the daemon did not answer within {within_s} s", hint="look at its log") from error
     except (OSError, http.client.HTTPException) as error:
-        raise PermanentError(f"the daemon at {path} did not answer: {error or type(error).__name__}",
+        raise BrokenOffError(f"the daemon at {path} did not answer: {error or type(error).__name__}",
                              hint="run this as the user the daemon runs as") from error  # fmt: skip
     finally:
         connection.close()
@@ -64,7 +75,7 @@ def lines_of(path: Path | None, target: str) -> Iterator[bytes]:
     """The lines of an answer as they come, each with its end. Raises like `ask`."""
     connection = _Connection(socket_of(path), ANSWER_WITHIN_S)
     try:
-        connection.request("GET", target)
+        connection.request("GET", target, headers=who_asks())
         response = connection.getresponse()
         if response.status != http.HTTPStatus.OK:
             raise PermanentError(f"the daemon answered {response.status} to {target}", hint="is it of this version?")
@@ -88,6 +99,12 @@ def socket_of(path: Path | None) -> Path:
 def not_running(path: Path | None) -> NotRunningError:
     """Nobody is there."""
     return NotRunningError(f"the daemon is not running: nobody serves {path}", hint="start tradeassistd")
+
+
+def who_asks() -> dict[str, str]:
+    """Headers that say for the audit who asks, with which command."""
+    words = ["tradeassist", *takewhile(str.isalpha, sys.argv[1:3])]
+    return {"User-Agent": " ".join(words), "X-Tradeassist-By": login_name()}
 
 
 class _Connection(http.client.HTTPConnection):

@@ -48,7 +48,7 @@ def run(settings: Settings) -> int:
         log.error("daemon.configuration", reason=error.message, hint=error.hint)
         return exit_codes.CONFIGURATION
     except TradeAssistError as error:
-        log.error("daemon.failed", reason=error.message, hint=error.hint, exc_info=error.__cause__ is not None)
+        log.error("daemon.failed", reason=error.message, hint=error.hint)
         return exit_codes.NO
     log.info("daemon.stopped")
     return exit_codes.YES

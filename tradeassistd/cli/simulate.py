@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from tradeassistd.market.session import NEW_YORK
 from tradeassistd.sim.faults.plan import Scenario
 from tradeassistd.sim.faults.scenario import read_entry, read_scenario_file
 from tradeassistd.sim.faults.schema import schema_text
-from tradeassistd.sim.market import Batch, Market
+from tradeassistd.sim.market import Market
 from tradeassistd.sim.recorded import RecordedMarket
 from tradeassistd.sim.server import Simulator
 from tradeassistd.sim.streamer import Cut
@@ -46,6 +46,7 @@ def run(
     scenario: Path | None = None,
     faults: Sequence[str] = (),
     truth: Path | None = None,
+    futures_history: bool = True,
 ) -> int:
     """Serve until SIGINT or SIGTERM; gives the exit code."""
     planned = scenario_of(scenario, faults)
@@ -56,7 +57,11 @@ def run(
         market = SyntheticMarket(seed, instant_us(start or MONDAY))
     with contextlib.ExitStack() as stack:
         see = stack.enter_context(TruthLog(truth)).see if truth is not None else None
-        asyncio.run(_serve(market, _speed(speed), [_cut(text) for text in cuts], port, token_file, planned, see))
+        simulator = Simulator(
+            market, speed=_speed(speed), cuts=[_cut(text) for text in cuts], http_port=port, scenario=planned, see=see,
+            futures_history=futures_history,
+        )  # fmt: skip
+        asyncio.run(_serve(simulator, token_file))
     return exit_codes.YES
 
 
@@ -82,19 +87,11 @@ def instant_us(text: str) -> int:
     return int((at if at.tzinfo else at.replace(tzinfo=NEW_YORK)).timestamp() * US_PER_S)
 
 
-async def _serve(
-    market: Market,
-    speed: float | None,
-    cuts: Sequence[Cut],
-    port: int,
-    token_file: Path | None,
-    scenario: Scenario,
-    see: Callable[[Batch], None] | None,
-) -> None:
+async def _serve(simulator: Simulator, token_file: Path | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Simulator(market, speed=speed, cuts=cuts, http_port=port, scenario=scenario, see=see) as simulator:
+    async with simulator:
         if token_file is not None:
             TokenFile(token_file).write(simulator.tokens())
         typer.echo(f"serving {simulator.base_url}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,20 @@ WARMING_SHOWN = 5
 QUIET_FRAMES_S = 15.0
 """Schwab's heartbeat comes every ten seconds: an older last frame is worth a look."""
 
+ANSWER_WITHIN_S = 2.0
+
 WRONG = "!"
 """A label that ends so is of something to look at; the sign stands before the text."""
 Line = tuple[str, str]
 """A label, and what is behind it."""
 
 
-def show_status(directory: Path, *, as_json: bool) -> int:
-    """Print what the daemon last said of itself; exit code 69 when it does not run."""
+def show_status(directory: Path, socket: Path | None = None, *, as_json: bool) -> int:
+    """Print what the daemon at that socket says of itself, else what it stored last; exit code 69 when it does not
+    run."""
     pid = queries.daemon_running(directory)
     try:
-        status = queries.status(directory)
+        status = (_asked(socket) if pid and socket else None) or queries.status(directory)
     except TradeAssistError as error:
         typer.echo(f"tradeassist: {error}", err=True)
         return exit_codes.NOT_RUNNING
@@ -50,6 +54,17 @@ def show_status(directory: Path, *, as_json: bool) -> int:
         columns = shutil.get_terminal_size((80, 24)).columns
         typer.echo("\n".join(status_text(status, max(WIDTHS[0], min(columns, WIDTHS[1])))))
     return exit_codes.YES if pid else exit_codes.NOT_RUNNING
+
+
+def _asked(socket: Path) -> dict[str, Any] | None:
+    """What a running daemon says now: a disk that takes nothing holds an old status. None when it does not answer."""
+    from tradeassistd.cli.client import ask
+
+    try:
+        document = ask(socket, "/health/detailed", within_s=ANSWER_WITHIN_S).document
+    except TradeAssistError:
+        return None
+    return {key: value for key, value in document.items() if key not in ("health", "events")}
 
 
 def status_text(status: Mapping[str, Any], width: int = 80) -> list[str]:
@@ -65,18 +80,32 @@ def _lines(status: Mapping[str, Any]) -> Iterator[Line]:
     running = status.get("state") == "running"
     yield "daemon", f"{status.get('state', DASH)}" + (f", pid {status['pid']}" if status.get("pid") else "")
     yield "state in", str(status.get("directory", DASH))
+    yield from _start(part(status, "start"))
     yield from _feed(part(status, "feed"), running=running)
     if login := part(status, "login"):
         yield "login!" if login.get("needed") or login.get("last_error") else "login", login_text(login)
     yield from _data(status)
     yield from _rules(part(status, "rules"))
+    if reason := part(status, "unstored").get("reason"):
+        yield "alerts!", f"wait for the disk: {reason}; they are told, and come again when they are stored"
     yield from _store(part(status, "store"))
     yield from _counted(part(status, "counters"))
     yield from _symbols(part(status, "symbols"))
+    yield from _history(part(status, "history"))
+    yield from _backfill(part(status, "backfill"))
     yield from _silences(status.get("silences") or ())
     yield from _warming(status.get("warming") or ())
     for name, channel in part(status, "channels").items():
         yield "channel!" if channel.get("failures_in_a_row") else "channel", _channel(name, channel)
+
+
+def _start(start: Mapping[str, Any]) -> Iterator[Line]:
+    """From what the daemon goes on; a first start has nothing."""
+    if start.get("relived_from"):
+        events, took = counted(start.get("relived_events", 0), "event"), span(start.get("took_s") or 0)
+        since = f"the tape since {clock_time(start['relived_from'])} New York"
+        late = f"; {counted(start['late'], 'decision')} made late" if start.get("late") else ""
+        yield "goes on", f"from {since}, {events} in {took}{late}"
 
 
 def _feed(feed: Mapping[str, Any], *, running: bool) -> Iterator[Line]:
@@ -143,6 +172,10 @@ def _rules(rules: Mapping[str, Any]) -> Iterator[Line]:
 def _store(store: Mapping[str, Any]) -> Iterator[Line]:
     if store.get("tape_error"):
         yield "tape!", f"cannot be written: {store['tape_error']}"
+    if store.get("tape_limited"):
+        kept = {"1s": "keeps one tick a second of each symbol", "bars": "has stopped"}
+        what = kept.get(str(store.get("tape_density")), "is thinned")
+        yield "disk!", f"{store['tape_limited']}: the tape {what}; alerts go on"
 
 
 def _counted(counters: Mapping[str, Any]) -> Iterator[Line]:
@@ -157,6 +190,38 @@ def _symbols(symbols: Mapping[str, Any]) -> Iterator[Line]:
     yield "symbols", _named(list(symbols.get("watched") or ())) or DASH
     for symbol, formula in part(symbols, "derived").items():
         yield "", f"{symbol} = {formula}"
+
+
+def _history(history: Mapping[str, Any]) -> Iterator[Line]:
+    """What is missing of the past and why, and how Schwab's minutes agree with those made of trades."""
+    missing: dict[str, int] = {}
+    for one in history.get("missing") or ():
+        seconds = (datetime.fromisoformat(one["to"]) - datetime.fromisoformat(one["from"])).total_seconds()
+        missing[one["symbol"]] = missing.get(one["symbol"], 0) + int(seconds)
+    if missing:
+        yield "history", f"missing: {_named([f'{symbol} {span(lasted)}' for symbol, lasted in missing.items()])}"
+    for why in dict.fromkeys(part(history, "refused").values()):
+        symbols = [symbol for symbol, reason in part(history, "refused").items() if reason == why]
+        yield "" if missing else "history", f"{_named(symbols)}: {why}"
+    if failing := history.get("failing"):
+        yield "history!", str(failing)
+    tallies = part(history, "differences")
+    compared = sum(one["compared"] for one in tallies.values())
+    differ = {symbol: one for symbol, one in tallies.items() if one["differing"] or one["only_official"]}
+    if differ:
+        named = [f"{symbol} {one['differing'] + one['only_official']:,}" for symbol, one in differ.items()]
+        yield "official", f"of {counted(compared, 'minute')} compared with Schwab's differ: {_named(named)}"
+    elif compared:
+        yield "official", f"{counted(compared, 'minute')} compared with Schwab's, all alike"
+
+
+def _backfill(backfill: Mapping[str, Any]) -> Iterator[Line]:
+    """One that is under way, or the last one when it failed."""
+    if backfill.get("state") == "running":
+        text = f"{backfill.get('what')}: {backfill.get('done', 0):,} of {counted(backfill.get('days', 0), 'day')}"
+        yield "backfill", text + (f"; waiting: {backfill['waiting']}" if backfill.get("waiting") else "")
+    elif backfill.get("state") == "failed":
+        yield "backfill!", f"{backfill.get('what')}: {backfill.get('error')}"
 
 
 def _silences(silences: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

@@ -14,7 +14,7 @@ import typer
 
 from tradeassistd.base.errors import PermanentError
 from tradeassistd.cli import exit_codes
-from tradeassistd.cli.client import not_running, socket_of
+from tradeassistd.cli.client import not_running, socket_of, who_asks
 from tradeassistd.cli.not_running import NotRunningError
 from tradeassistd.cli.wording import amount, clock_time, time_of_day_us
 
@@ -48,13 +48,17 @@ def _messages(socket: Path, uri: str) -> Iterator[str]:
 
     try:
         # What waits is better held by the daemon, which knows when it is too much, than by a pipe of ours.
-        with unix_connect(str(socket), uri, compression=None, open_timeout=CONNECT_WITHIN_S) as connection:
+        said = who_asks()
+        with unix_connect(
+            str(socket), uri, compression=None, open_timeout=CONNECT_WITHIN_S, additional_headers=said,
+            user_agent_header=said.pop("User-Agent"),
+        ) as connection:  # fmt: skip
             for message in connection:
                 yield message if isinstance(message, str) else message.decode()
             raise NotRunningError("the daemon has stopped")
     except InvalidStatus as error:
-        said = (error.response.body or b"").decode().strip()
-        raise PermanentError(f"the daemon refused: {said or error}") from None
+        answer = (error.response.body or b"").decode().strip()
+        raise PermanentError(f"the daemon refused: {answer or error}") from None
     except ConnectionClosed as error:
         close = error.rcvd
         if close is None or close.code == GOING_AWAY:

@@ -44,6 +44,9 @@ def daemon(status: Mapping[str, Any], pid: int | None, *, answers: bool) -> Iter
         yield warning("rules in force", f"{counted(faults, 'time')} a rule raised and was left out", "See the log")
     if error := part(status, "store").get("tape_error"):
         yield problem("tape", f"cannot be written: {error}", "Alerts are still told; look at the disk")
+    if limited := part(status, "store").get("tape_limited"):
+        yield problem("tape", f"gives way, as the disk is filling: {limited}",
+                      "Make room, or keep less: `tradeassist db info` says what takes it")  # fmt: skip
 
 
 def _feed(feed: Mapping[str, Any]) -> Iterator[Finding]:

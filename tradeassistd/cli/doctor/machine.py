@@ -19,7 +19,7 @@ ROOM_WARNING_BYTES, ROOM_PROBLEM_BYTES = 2 * 2**30, 200 * 2**20
 """A busy day's tape takes some hundred megabytes; at the end of the disk the tape is thinned, and alerts wait."""
 CHECKED_BYTES_MAX = 2 * 2**30
 """A larger file takes minutes to read through: it is only opened."""
-RESTORE = "Stop the daemon and put a copy in its place (`main.db.before-*` is from before a change of version)"
+RESTORE = "Stop the daemon and put a backup in its place: tradeassist db restore FILE --replace"
 
 
 def directory(path: Path) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def _room(path: Path) -> Iterator[Finding]:
     if free < ROOM_PROBLEM_BYTES:
         yield problem("disk", text, "Make room: without it nothing can be stored, and then nothing is told")
     elif free < ROOM_WARNING_BYTES:
-        yield warning("disk", text, "Make room, or remove old tape-*.db files")
+        yield warning("disk", text, "Make room, or keep less: `tradeassist db info` says what takes it")
     else:
         yield ok("disk", text)
 

@@ -175,6 +175,8 @@ def _troubles(status: Mapping[str, Any], store: Mapping[str, Any], data: Sequenc
     found += [f"{one.symbol} {one.text}" for one in data if one.weight == PROBLEM]
     if error := store.get("tape_error"):
         found.append(f"tape: {error}")
+    if limited := store.get("tape_limited"):
+        found.append(f"{limited}: the tape is thinned")
     problems: Sequence[object] = _part(status, "rules").get("problems") or ()
     if problems:
         found.append(f"{len(problems)} rule problem{'s' * (len(problems) > 1)}: {problems[0]}")
