@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -13,14 +14,16 @@ from tests.e2e.harness import Watcher
 from tests.feed.streams import FakeStream
 from tradeassistd.app import Daemon
 from tradeassistd.base.config import load_settings
-from tradeassistd.engine.events import Bars, Event, RulesSwap
+from tradeassistd.engine.events import Bars, Event, RulesSwap, Start
 from tradeassistd.engine.transition import Kind
 from tradeassistd.feed.frames import Frame
 from tradeassistd.history.replay import replay
+from tradeassistd.market.bar import Bar
 from tradeassistd.market.quote import Change
 from tradeassistd.market.tick import Tick
 from tradeassistd.rules.load import load_texts
 from tradeassistd.store import queries
+from tradeassistd.store.official import Span, insert_official, insert_span
 
 RULES = """version: 1
 defaults: {at_load: fire, cooldown: 0s}
@@ -124,7 +127,7 @@ async def test_after_a_night_without_the_daemon_averages_and_yesterday_are_known
         await desk.quiet_until(watcher, "16T16:00:30")
     async with desk.running() as watcher:
         await desk.image(watcher, "17T09:29:00")
-        assert {event.interval for event in said_of(watcher, Bars)} == {"1m", "5m", "15m", "1d"}  # type: ignore[union-attr]
+        assert [event.relived is not None for event in watcher.events if isinstance(event, Start)] == [True]
         await desk.trade(watcher, ms("17T09:30:05"), 101)
         assert fired(watcher) == {"average", "slow", "breakout"}
         (tmp_path / "rules.d" / "later.yaml").write_text(LATER, "utf-8")
@@ -151,6 +154,78 @@ async def test_a_stop_inside_the_session_leaves_a_hole_and_status_says_until_whe
     assert (minute["seen"], minute["needed"], minute["text"]) == (0, 20, "warming until 10:27")
     assert warming["SPY", "5m"]["text"] == "warming until 10:25"
     check_replay(tmp_path / "state")
+
+
+async def test_a_hole_that_schwab_has_told_meanwhile_is_whole_from_the_start_on(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    async with desk.running() as watcher:
+        await desk.first_day(watcher, "10:05:00")
+    async with desk.running() as watcher:
+        await desk.image(watcher, "16T10:10:30")
+        for minute in range(11, 15):
+            await desk.trade(watcher, ms(f"16T10:{minute}:20"), 100)
+        await desk.quiet_until(watcher, "16T16:00:30")
+    tell_minutes(tmp_path / "state" / "main.db", ms("16T10:04:00") * 1000, ms("16T10:11:00") * 1000)
+    async with desk.running() as watcher:
+        await desk.image(watcher, "17T09:29:00")
+        (fill,) = said_of(watcher, Bars)
+        assert isinstance(fill, Bars) and (fill.source, fill.whole_from_us) == ("rest", ms("16T10:04:00") * 1000)
+        await desk.trade(watcher, ms("17T09:30:05"), 101)
+        assert fired(watcher) >= {"average", "slow"}
+    check_replay(tmp_path / "state")
+
+
+def tell_minutes(path: Path, from_us: int, to_us: int) -> None:
+    """What Schwab would have told of a span."""
+    step_us, price = 60_000_000, 10_000_000_000
+    bars = [Bar("SPY", "1m", "always", at, at + step_us, price, price, price, price, 10, 0)
+            for at in range(from_us, to_us, step_us)]  # fmt: skip
+    raw = sqlite3.connect(path)
+    with raw:
+        insert_official(raw, bars, "rest", to_us)
+        insert_span(raw, Span("SPY", from_us, to_us), "rest", to_us)
+    raw.close()
+
+
+async def test_what_a_kill_left_undecided_is_decided_by_the_next_daemon_and_told_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    level = "version: 1\nrules: [{id: level, symbols: [SPY], cooldown: 0s, when: price crosses 101}]\n"
+    (tmp_path / "rules.d" / "level.yaml").write_text(level, "utf-8")
+    main = tmp_path / "state" / "main.db"
+    async with desk.running() as watcher:
+        await desk.image(watcher, "16T09:29:00")
+        await desk.trade(watcher, ms("16T09:30:05"), 100)
+        assert watcher.daemon.live is not None
+        await watcher.daemon.live.save({})
+        copy(main, tmp_path / "killed.db")
+        for second, price in ((50, 102), (52, 100.5), (54, 103)):
+            await desk.trade(watcher, ms(f"16T09:30:{second}"), price)
+        told = [one for one in watcher.transitions if one.rule_id == "level"]
+        assert len(told) == 3
+    put_back(tmp_path / "killed.db", main)
+    assert not [one for one in queries.transitions(tmp_path / "state") if one.rule_id == "level"]
+    for _ in range(2):
+        async with desk.running() as watcher:
+            await desk.image(watcher, "16T09:31:00")
+        assert [one for one in queries.transitions(tmp_path / "state") if one.rule_id == "level"] == told
+    assert [one.alert.id for one in queries.alerts(tmp_path / "state", rule="level")] == [
+        one.alert_id for one in reversed(told)
+    ]
+    check_replay(tmp_path / "state")
+
+
+def put_back(copied: Path, main: Path) -> None:
+    """The store is as it was when it was copied; the tape is not."""
+    for left in main.parent.glob(f"{main.name}*"):
+        left.unlink()
+    copied.rename(main)
+
+
+def copy(main: Path, to: Path) -> None:
+    source, target = sqlite3.connect(main), sqlite3.connect(to)
+    source.backup(target)
+    source.close()
+    target.close()
 
 
 async def test_a_first_start_has_nothing_to_begin_with(tmp_path: Path) -> None:

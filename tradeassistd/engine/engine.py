@@ -7,13 +7,26 @@ once, in the order of the rule files (rules.md 4.6).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.events import ON_LINE, Ack, Bars, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
+from tradeassistd.engine.bars.holes import NEVER_US
+from tradeassistd.engine.events import (
+    FILLS,
+    ON_LINE,
+    Ack,
+    Bars,
+    ClockTurn,
+    Connection,
+    Event,
+    Facts,
+    Gap,
+    RulesSwap,
+    Start,
+)
 from tradeassistd.engine.machine import Machine
 from tradeassistd.engine.rolls import Roll, has_absolute_price
 from tradeassistd.engine.roster import Roster
@@ -98,7 +111,7 @@ class Engine:
 
     def on_event(self, event: Event) -> list[Transition]:
         """Take the next event; event times must increase. Gives the transitions it caused, in order."""
-        self.now_us = event.event_us
+        before_us, self.now_us = self.now_us, event.event_us
         match event:
             case Tick():
                 return list(self._tick(event))
@@ -106,7 +119,10 @@ class Engine:
                 return list(self._clock(event.event_us))
             case Start():
                 self.silences.restore(event.silences)
-                self._roster.restore(event.states)
+                if event.relived is None:
+                    self._roster.restore(event.states)
+                else:  # `reliving` has given the states to the rules; nobody has watched since the last event
+                    self._cut(before_us, 0, ())
                 self._keep_times()
             case RulesSwap():
                 return self._swap(event)
@@ -129,6 +145,58 @@ class Engine:
                 self.silences.end(event.number)
                 self._hear()
         return []
+
+    def relive(self, event: Event) -> None:
+        """Take an event of an earlier life into what is known of the symbols; no rule is judged (engine.reliving)."""
+        now_us = self.now_us = event.event_us
+        match event:
+            case Tick() if (state := self.symbols.get(event.symbol)) is not None:
+                state.turn(now_us)
+                self._count_closed(state.close_bars(event), now_us)
+                state.apply(event)
+            case ClockTurn():
+                closed: list[Bar] = []
+                for state in self.symbols.values():
+                    state.turn(now_us)
+                    closed += state.close_bars_by_clock(now_us)
+                self._count_closed(closed, now_us)
+            case Facts() if (state := self.symbols.get(event.symbol)) is not None:
+                state.turn(now_us)
+                state.take_facts(event)
+            case Connection(state=state_word) if state_word not in ON_LINE:
+                self._cut(now_us, 0, ())
+            case Gap():
+                self._cut(event.from_us, event.to_us, event.symbols)
+            case Bars(source=source) if source in FILLS and event.symbol in self.symbols:
+                self.symbols[event.symbol].fill(event)
+
+    def lose(self, from_us: int, symbols: tuple[str, ...] = ()) -> None:
+        """Nobody has watched these symbols (none named: all) from then on until now."""
+        self._cut(from_us, 0 if not symbols else self.now_us, symbols)
+
+    def take_up(self, states: Iterable[RuleState]) -> dict[Machine, RuleState]:
+        """Give stored states to their rules, and leave out those that have none until `judge_all`.
+
+        A rule whose values are known now has been judged since they were: no cut is open for it.
+        """
+        taken = self._roster.restore(states)
+        self._failing = {one.key: _Failing(NEVER_US) for one in self.machines if one not in taken}
+        for machine in taken:
+            if machine.was_due:
+                self._guard(machine, self.now_us, machine.judge)
+        self._keep_times()
+        return taken
+
+    def judge_all(self) -> None:
+        """No rule is left out any more."""
+        self._failing.clear()
+
+    def go_on_with(self, states: Mapping[Machine, RuleState]) -> None:
+        """The rules that were taken up go on from these states as of now; what was found up to here is known."""
+        for machine, state in states.items():
+            machine.resume(state, self.now_us)
+        self.faults, self.rolls = [], []
+        self._keep_times()
 
     def take_states(self) -> list[RuleState]:
         """The rule states that changed since the last call, for the store."""
@@ -236,12 +304,10 @@ class Engine:
         """Keep the bars, and judge the rules that wait for one of them."""
         if not bars:
             return
-        self.bars += [bar for bar in bars if bar.session == ALWAYS]
+        self._count_closed(bars, now_us)
         due: dict[int, Machine] = {}
         again: dict[int, Machine] = {}
         for bar in bars:
-            for streak in self._roster.streaks.get((bar.symbol, bar.interval, bar.session), ()):
-                streak.bar_closed(now_us)
             if bar.session == series_session(self.symbols[bar.symbol].instrument):
                 key = (bar.symbol, bar.interval)
                 due.update({machine.order: machine for machine in self._roster.at_close.get(key, ())})
@@ -251,6 +317,13 @@ class Engine:
                 yield from self._guard(due[order], now_us, due[order].judge)
             if order in again:
                 yield from self._guard(again[order], now_us, again[order].bar_closed)
+
+    def _count_closed(self, bars: list[Bar], now_us: int) -> None:
+        """Keep bars that have just closed, and count them where a rule does."""
+        self.bars += [bar for bar in bars if bar.session == ALWAYS]
+        for bar in bars:
+            for streak in self._roster.streaks.get((bar.symbol, bar.interval, bar.session), ()):
+                streak.bar_closed(now_us)
 
     def _swap(self, event: RulesSwap) -> list[Transition]:
         """Put the offered rule set in force, between two events."""
@@ -274,6 +347,9 @@ class Engine:
 
     def _take_past(self, past: Bars) -> None:
         state = self._state_of(past.symbol)
+        if past.source in FILLS:
+            state.fill(past)
+            return
         state.take_bars(past)
         if past.interval != "1d":  # the days come first, and are reckoned from the first instant of this life
             state.turn(past.event_us)
@@ -353,8 +429,8 @@ class Engine:
 class _Failing:
     """How often one rule raised lately, and until when it is left out."""
 
-    def __init__(self) -> None:
-        self.until_us = 0
+    def __init__(self, until_us: int = 0) -> None:
+        self.until_us = until_us
         self._times_us: list[int] = []
         self._disabled = 0
 

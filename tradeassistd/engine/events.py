@@ -23,6 +23,8 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     states: tuple[RuleState, ...] = ()
     silences: tuple[Silence, ...] = ()
     """Those that somebody said and that are not over; those of `_silences.yaml` belong to the rule set."""
+    relived: Relived | None = None
+    """What it goes on from; None: nothing is known of the symbols but what the bars behind it say."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -107,12 +109,17 @@ class BarRow(NamedTuple):
     trades: int
 
 
+FILLS = ("rest", "chart")
+"""Sources of bars that fill a hole in the midst of a life: minutes over all trades as Schwab tells them."""
+
+
 class Bars(msgspec.Struct, frozen=True, tag="bars"):
     """Closed bars from before what the engine has seen itself, oldest first, to begin windows and day values with.
 
     They come right behind a start, or right before a swap of rules, and never take the place of a bar that a rule has
     seen. Those from before `whole_from_us` lie behind a hole in their session: no window reaches across it. After the
     last one nothing was traded in the session until `until_us`; what came then the engine has to see itself.
+    Those of FILLS come at any time: the minutes of a hole, all of them, from `whole_from_us` to `until_us`.
     """
 
     event_us: int
@@ -135,6 +142,27 @@ class Bars(msgspec.Struct, frozen=True, tag="bars"):
     def run(self) -> int:
         """How many of the bars lie behind a hole."""
         return sum(row.start_us < self.whole_from_us for row in self.rows)
+
+
+class Relived(msgspec.Struct, frozen=True):
+    """What a start goes on from: the tape from `from_us` on, and what stood at that instant (engine.reliving)."""
+
+    from_us: int
+    """A whole minute, UTC microseconds."""
+    first_us: int
+    """Event time of the first event that is relived: a replay needs the tape from there."""
+    judged_from_us: int
+    """From here on rules are judged, so that they know by `saved_until_us` what is not stored with their states."""
+    saved_until_us: int
+    """The states of the start are as of this event time; what was decided after it was not stored."""
+    rules_hash: str = ""
+    """The rule set in force at `from_us`; empty where that is not known."""
+    ticks: tuple[Tick, ...] = ()
+    """The last tick before `from_us` of each symbol that was live then, oldest first."""
+    facts: tuple[Facts, ...] = ()
+    """The facts before `from_us` that still count, oldest first."""
+    past: tuple[Bars, ...] = ()
+    """Closed bars from before `from_us`, whole days before others."""
 
 
 Note = Start | Stop | ClockTurn | Connection | Gap | Facts | RulesSwap | Ack | Silence | SilenceEnd | Bars

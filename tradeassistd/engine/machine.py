@@ -95,13 +95,30 @@ class Machine(Compiled):
         """Take up a stored state; False when its condition was another one, so that it means nothing here."""
         if state.fingerprint != self.state.fingerprint or len(state.sides) != len(self.state.sides):
             return False
-        self.state = replace(state, rule_id=self.rule.id, sides=list(state.sides))  # the event keeps its own
-        self._attach(self.state)
+        self._take(state)
         if self._reads_day and state.judged_us:
             trading = trading_window_at(self._own.instrument, state.judged_us)
             self._day_end_us = trading.close_us if trading else 0
         self.cut()
         return True
+
+    def resume(self, state: RuleState, now_us: int) -> None:
+        """Go on from its stored state as of now; what is not stored it knows from having been judged up to here."""
+        self._take(state)
+        self.dirty = self._steady = False
+        self._set_timer(now_us)
+
+    def _take(self, state: RuleState) -> None:
+        self.state = replace(state, rule_id=self.rule.id, sides=list(state.sides))  # the event keeps its own
+        self._attach(self.state)
+
+    @property
+    def was_due(self) -> bool:
+        """Whether it has been judged since its symbol was live, as far as the symbol shows."""
+        evaluate, own = self.rule.evaluate, self._own
+        if evaluate.at_minute is not None:
+            return False
+        return not evaluate.interval or own.bar_series(evaluate.interval).closed_until_us > own.live_us
 
     def adopt(self, rule: Rule, order: int, ladder: Ladder, state_of: Callable[[str], SymbolState]) -> Machine:
         """The rule was reloaded with the same condition: the state is kept, what else changed counts from now on."""

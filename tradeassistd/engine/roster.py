@@ -71,11 +71,11 @@ class Roster:
         """Every symbol some rule reads; the feed asks with every frame."""
         return tuple(sorted(self._symbols))
 
-    def restore(self, states: Iterable[RuleState]) -> None:
-        """Give stored states to the machines they belong to; the others go on the shelf."""
+    def restore(self, states: Iterable[RuleState]) -> dict[Machine, RuleState]:
+        """Give stored states to the machines they belong to, which it tells; the others go on the shelf."""
         self.shelf.update({_key(state): state for state in states})
-        for machine in self.machines:
-            self._take_from_shelf(machine)
+        taken = ((machine, self._take_from_shelf(machine)) for machine in self.machines)
+        return {machine: state for machine, state in taken if state is not None}
 
     def replaced_by(
         self, rule_set: RuleSet, state_of: Callable[[str], SymbolState], now_us: int
@@ -105,11 +105,13 @@ class Roster:
         if machine.dirty:
             self._unsaved.append(machine.state)
 
-    def _take_from_shelf(self, machine: Machine, now_us: int = 0) -> bool:
+    def _take_from_shelf(self, machine: Machine, now_us: int = 0) -> RuleState | None:
         """Give it its stored state, or that of the id it had before, unless that has waited too long by `now_us`."""
         key = _key(machine.state)
         state = self.shelf.pop(key, None) or self.shelf.pop((machine.rule.was, *key[1:]), None)
-        return state is not None and state.judged_us >= now_us - STATE_KEPT_US and machine.restore(state)
+        if state is None or state.judged_us < now_us - STATE_KEPT_US or not machine.restore(state):
+            return None
+        return state
 
     def _clear_shelf(self, now_us: int) -> None:
         """Once a day: forget what has waited too long."""

@@ -8,9 +8,12 @@ windows: a daemon that was down overnight has missed nothing of the regular hour
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
+from tradeassistd.engine.bars.holes import NEVER_US
+from tradeassistd.engine.bars.minutes import Minutes
 from tradeassistd.engine.bars.series import BAR_GRACE_US, BarSeries
 from tradeassistd.market.bar import ARCHIVE_INTERVAL, Bar
 from tradeassistd.market.instrument import Instrument
@@ -75,6 +78,17 @@ def _pass(series: BarSeries, hole: Hole) -> Bar | None:
     return closed
 
 
+def _without(hole: Hole, from_us: int, until_us: int) -> Iterator[Hole]:
+    """What is left of a hole when a span is known."""
+    if hole.until_us <= from_us or hole.from_us >= until_us:
+        yield hole
+        return
+    if hole.from_us < from_us:
+        yield Hole(hole.from_us, from_us)
+    if hole.until_us > until_us:
+        yield Hole(until_us, hole.until_us)
+
+
 class Archive:
     """The one-minute bars of one symbol as far as memory reaches, with the holes between them."""
 
@@ -85,15 +99,17 @@ class Archive:
         self.began = False
         """Whether the symbol was ever watched in this life."""
         self._instrument = instrument
-        self._minutes: deque[Bar] = deque(maxlen=RECENT_BARS_MAX)
+        self._minutes = Minutes(instrument.symbol, RECENT_BARS_MAX)
         self._holes: deque[Hole] = deque()
         self._lost_us: int | None = None
+        self._first_us = 0
+        """When it was first watched in this life, or from when on it was filled."""
 
     def keep(self, minute: Bar) -> None:
         """One more closed minute."""
         minutes = self._minutes
-        if len(minutes) == minutes.maxlen:
-            self.begin_us = max(self.begin_us, minutes[0].end_us)
+        if minutes.is_full:
+            self.begin_us = max(self.begin_us, minutes.first_end_us)
             while self._holes and self._holes[0].until_us <= self.begin_us:
                 self._holes.popleft()
         minutes.append(minute)
@@ -101,16 +117,43 @@ class Archive:
     def pause(self, from_us: int) -> None:
         """Nobody watches from then on: a minute that was not over by then is not whole."""
         self._lost_us = from_us if self._lost_us is None else min(self._lost_us, from_us)
-        while self._minutes and self._minutes[-1].end_us > from_us:
-            self._minutes.pop()
+        while self._minutes.last_end_us > from_us:
+            self._minutes.drop_last()
 
     def resume(self, until_us: int) -> None:
         """Somebody watches again; what happened up to `until_us` is not known."""
         if not self.began:
             self.begin_us, self.began = max(self.begin_us, self.series.complete_from_us), True
+            self._first_us = until_us
         elif self._lost_us is not None:
             self._holes.append(Hole(self._lost_us, max(until_us, self.series.complete_from_us)))
         self._lost_us = None
+
+    def fill(self, minutes: Iterable[Bar], from_us: int, until_us: int) -> bool:
+        """Every minute of a span is known now, both ends whole minutes; whether anything more is than before.
+
+        Minutes that are held stay as they are: rules have seen them. A span that ends before what is held is ignored.
+        """
+        first_us = max(self.begin_us, self._first_us)
+        if not self.began or not from_us < until_us >= first_us:
+            return False
+        if self._lost_us is not None and from_us <= self._lost_us < until_us:
+            self._lost_us = until_us
+        left = [part for hole in self._holes for part in _without(hole, from_us, until_us)]
+        if left == [*self._holes] and from_us >= first_us:
+            return False
+        if from_us < first_us:
+            self.begin_us = self._first_us = from_us
+        held = {minute.start_us for minute in self._minutes}
+        end_us = self.series.forming.start_us if self.series.forming else NEVER_US
+        fresh = (one for one in minutes if from_us <= one.start_us < end_us and one.start_us not in held)
+        kept = sorted([*self._minutes, *fresh], key=attrgetter("start_us"))
+        if len(kept) > RECENT_BARS_MAX:
+            self.begin_us = kept[-RECENT_BARS_MAX - 1].end_us
+        self._minutes.replace(kept)
+        self.series.go_on_after(kept, NEVER_US)
+        self._holes = deque(hole for hole in left if hole.until_us > self.begin_us)
+        return True
 
     def clear(self, begin_us: int) -> None:
         """Another contract: nothing that was held means anything."""

@@ -130,6 +130,13 @@ class Track:
         else:
             self._indicator, self._outputs, self.seen = past._indicator, past._outputs, past.seen
 
+    def refill(self, bars: Iterable[Bar]) -> None:
+        """As `warm`, after a hole was filled: what has no value yet begins anew from them, for nobody has read it."""
+        newest = self._outputs[-1] if self._outputs else None
+        if self._make is not None and newest is None and not self.outlives_cuts:
+            self.reset()
+        self.warm(bars)
+
     def reset(self) -> None:
         """Forget everything: a window that holds an unfilled gap is unknown (rules.md 4.3)."""
         if not self.outlives_cuts:

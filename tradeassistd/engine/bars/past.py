@@ -7,11 +7,13 @@ from itertools import pairwise
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.bars.archive import Hole, put_together
+from tradeassistd.engine.bars.holes import NEVER_US
 from tradeassistd.engine.bars.series import BAR_GRACE_US
 from tradeassistd.engine.events import BarRow, Bars
 from tradeassistd.engine.needs import SeriesKey
 from tradeassistd.market.bar import INTERVALS_S, Bar, Stretch
 from tradeassistd.market.instrument import Instrument
+from tradeassistd.market.session import bar_bounds
 
 _LEAST_MINUTES = {"rth": 270, "overnight": 700, "ext": 780, "globex": 1_110, "always": 1_440}
 """How long a session lasts at least on a plain day, by its word."""
@@ -26,17 +28,32 @@ def past_of(
     stretches: Mapping[str, list[Stretch]],
     minutes: Minutes,
     instrument_of: Callable[[str], Instrument],
+    before_us: int = NEVER_US,
 ) -> list[Bars]:
     """The closed bars of each series that there are any of, without an event time; whole days before other bars.
 
-    `stretches` by symbol, oldest first, each with its end.
+    `stretches` by symbol, oldest first, each with its end. What came from `before_us` on is left out, and the bar of
+    each series that was forming at that instant.
     """
     found = []
     for key in sorted(needs, key=lambda one: (one.symbol, one.interval != "1d", one)):
         watched = _of_one_contract(stretches.get(key.symbol, []))
+        instrument = instrument_of(key.symbol)
+        if watched and watched[-1].to_us > before_us:
+            watched = _until(_begun_us(key, instrument, before_us), watched)
         if watched:
-            found.append(_past(key, needs[key], watched, minutes, instrument_of(key.symbol)))
+            found.append(_past(key, needs[key], watched, minutes, instrument))
     return found
+
+
+def _begun_us(key: SeriesKey, instrument: Instrument, at_us: int) -> int:
+    """When the bar began that was forming at that instant; the instant itself when none was."""
+    bounds = bar_bounds(instrument, key.session, key.interval, at_us)
+    return bounds[0] if bounds else at_us
+
+
+def _until(end_us: int, watched: list[Stretch]) -> list[Stretch]:
+    return [one._replace(to_us=min(one.to_us, end_us)) for one in watched if one.from_us < end_us]
 
 
 def _past(key: SeriesKey, count: int, watched: list[Stretch], minutes: Minutes, instrument: Instrument) -> Bars:

@@ -81,12 +81,11 @@ class BarSeries:
     def merge(self, bar: Bar) -> Bar | None:
         """Take a shorter bar as if it were its trades; gives the bar that it closed."""
         closed = self.close_before(bar.start_us)
-        if bar.volume or bar.trades:
-            forming = self._trades
-            self.add(bar.start_us, bar.open, bar.volume)
-            if self._trades > forming:
-                self._high, self._low, self._close = max(self._high, bar.high), min(self._low, bar.low), bar.close
-                self._trades = forming + bar.trades
+        forming = self._trades
+        self.add(bar.start_us, bar.open, bar.volume)
+        if self._trades > forming:
+            self._high, self._low, self._close = max(self._high, bar.high), min(self._low, bar.low), bar.close
+            self._trades = forming + max(bar.trades, 1)  # of an official bar nobody has counted them
         return closed
 
     @property
@@ -168,6 +167,17 @@ class BarSeries:
         self._complete_from_us = max(self._complete_from_us, until_us)
         self._forget(until_us)
 
+    def go_on_as(self, other: BarSeries) -> None:
+        """A hole was filled: `other` is what this would be had it never been there. Tracks are not touched."""
+        self._complete_from_us, self.cut_us = other._complete_from_us, other.cut_us
+        # A bar whose grace has just ended may still wait here for the next turn of the clock.
+        closed_us = min(other._closed_until_us, self._start_us) if self._trades else other._closed_until_us
+        self._closed_until_us = max(self._closed_until_us, closed_us)
+        if other._trades and not self._trades and other._start_us >= self._closed_until_us:
+            self._start_us, self._end_us = other._start_us, other._end_us
+            self._open, self._high, self._low, self._close = other._open, other._high, other._low, other._close
+            self._volume, self._trades = other._volume, other._trades
+
     def pause(self, from_us: int, until_us: int = 0) -> None:
         """Nobody watches from `from_us` on, and (as far as it is known) until `until_us`.
 
@@ -181,7 +191,8 @@ class BarSeries:
     def resume(self, until_us: int) -> None:
         """Somebody watches again; what was traded before `until_us` was missed."""
         if self._lost_us < NEVER_US:
-            self._lose(max(until_us, self._complete_from_us))
+            if self._lost_us < until_us:  # else nothing was missed: what is relived goes on right behind the bars
+                self._lose(max(until_us, self._complete_from_us))
             self._lost_us = NEVER_US
 
     def _lose(self, until_us: int) -> None:

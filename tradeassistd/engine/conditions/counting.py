@@ -31,7 +31,8 @@ class Count:
         """As of the last look."""
         self._event = event
         self._instrument = instrument
-        self._seconds = seconds
+        self.seconds = seconds
+        """D, the width of the window it counts in."""
         self._window: Window | None = None
         self.since_us = 0
         """Since when the event has been watched without a break; 0 while it is not."""
@@ -49,7 +50,7 @@ class Count:
         self.since_us = self.since_us or now_us
         if happened:
             self._add(-(-now_us // US_PER_S))
-        from_s = now_us // US_PER_S - self._seconds
+        from_s = now_us // US_PER_S - self.seconds
         while self._happened and self._happened[0][0] <= from_s:
             self._sum -= self._happened.popleft()[1]
         self.value = self._sum if self.since_us <= from_s * US_PER_S else None

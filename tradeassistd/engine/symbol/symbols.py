@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
@@ -33,6 +34,7 @@ FACTS_MOVED = 1 << 18
 DAY_TURNED = 1 << 19
 """A session that a day value, vwap or opening range belongs to began or ended, or an opening range was over."""
 HALTED = "Halted"
+_IMAGE = int(Field.IMAGE)  # a plain number: an operator of IntFlag costs more than the rest of a row's checks
 _MINUTE_US = 60 * US_PER_S
 _NONE: dict[tuple[int, int], TickExtreme] = {}
 
@@ -75,6 +77,11 @@ class SymbolState:
     def row_us(self) -> int:
         """Event time of the last row, 0 before the first."""
         return self._watch.row_us
+
+    @property
+    def live_us(self) -> int:
+        """Event time of the row since which the feed tells of it without a break, or did."""
+        return self._watch.live_row_us
 
     @property
     def contract(self) -> str:
@@ -125,6 +132,39 @@ class SymbolState:
                     if not track.seen:
                         self._warm(track, closed)
         self._past_bars.clear()
+
+    def begin_at(self, from_us: int) -> None:
+        """It was live at that instant, a whole minute: with the next tick it goes on from there, whenever that was."""
+        self._gap_until_us = from_us
+        for series in self.series.values():
+            series.begin_from(from_us)
+
+    def sessions_began_us(self, at_us: int) -> Iterator[int]:
+        """When the latest session began, by that instant, of each word that something belongs to."""
+        for span in self._sessions.spans:
+            if (open_us := span.latest_open(at_us)) > 0:
+                yield open_us
+
+    def fill(self, past: Bars) -> None:
+        """Schwab has told the minutes of a hole: windows that are unknown for it are whole again.
+
+        What is known goes on as it is (Track.warm), and no bar that was seen is replaced. Of another contract than the
+        present one nothing is taken.
+        """
+        if not past.contract or self._contract in ("", past.contract):
+            self.archive.fill(past.bars, past.whole_from_us, past.until_us)
+        self._refill()
+
+    def _refill(self) -> None:
+        """More of the past is known, of this life or from the store (`take_bars`)."""
+        self._past_bars.clear()
+        for (interval, session), series in self.series.items():
+            if series is not self.archive.series:
+                made, _ = self.archive.together(interval, session, self.now_us)
+                series.go_on_as(made)
+            closed = self._closed_by(series)
+            for track in series.tracks:
+                track.refill(closed.bars if track.outlives_cuts else closed.whole)
 
     def relive_ranges(self) -> None:
         """After `take_bars` and `turn`: opening ranges of the present sessions that were over before this life."""
@@ -324,7 +364,7 @@ class SymbolState:
         begins = not watch.live
         if begins:
             self._begin(tick)
-        if tick.changed & Field.IMAGE and not tick.is_trade and tick.volume and tick.trade_ms is not None:
+        if tick.changed & _IMAGE and not tick.is_trade and tick.volume and tick.trade_ms is not None:
             for series in self.series.values():
                 series.missed_until(tick.trade_ms * US_PER_MS)
         if begins:

@@ -6,7 +6,7 @@ latest session stays until the next session of that word begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.market.instrument import Instrument
@@ -17,6 +17,7 @@ AHEAD_MAX_US = 2 * US_PER_S
 """A trade stamped up to this far ahead of our clock begins the session it is in; one further ahead is not believed."""
 _MINUTE_US = 60 * US_PER_S
 _STEP_US = 30 * _MINUTE_US
+_DAY_US = 1_440 * _MINUTE_US
 
 
 class Watch:
@@ -190,6 +191,17 @@ class Span:
         except LookupError:
             return 0
 
+    def latest_open(self, at_us: int) -> int:
+        """When the latest session opened by that instant, looked for over two weeks; 0 when there was none."""
+        for days in range(15):
+            found = 0
+            open_us = self.next_open(at_us - days * _DAY_US)
+            while 0 < open_us <= at_us:
+                found, open_us = open_us, self.next_open(open_us)
+            if found:
+                return found
+        return 0
+
     def _latest_before(self, at_us: int, first_us: int) -> Window | None:
         at_us -= _STEP_US
         while at_us >= first_us:
@@ -207,6 +219,11 @@ class Sessions:
         self._instrument = instrument
         self._spans: dict[str, Span] = {}
         self._check_us = 0
+
+    @property
+    def spans(self) -> Iterable[Span]:
+        """One of each word that something belongs to."""
+        return self._spans.values()
 
     def span(self, word: str, now_us: int) -> Span:
         """The latest session of that word. Raises ValueError for a word the instrument lacks."""
