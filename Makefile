@@ -30,19 +30,21 @@ bites: .venv/.dev
 sessions: .venv/.dev
 	TRADEASSIST_WHOLE=1 $(BIN)/python -m pytest -q tests/e2e/test_recorded_sessions.py tests/oracle/test_oracle.py
 
-# Simulated weeks at high speed with faults by chance, held against the true prices; one day: make soak DAYS=1 SEED=7.
+# Simulated weeks at high speed with faults and kills by chance, held against the true prices, with the unit's memory
+# setting; one day: make soak DAYS=1 SEED=7.
 DAYS ?= 7
 SEED ?= 7
 soak: .venv/.dev
-	$(BIN)/python -m tests.soak --days $(DAYS) --seed $(SEED) $(if $(WEEK),--week $(WEEK))
+	MALLOC_ARENA_MAX=1 $(BIN)/python -m tests.soak --days $(DAYS) --seed $(SEED) $(if $(WEEK),--week $(WEEK))
 
 # Draws docs/demo.svg and docs/top.svg from a real run.
 pictures: .venv/.run
 	$(BIN)/python docs/pictures.py
 
-# Makes the tables of the rule language in README.md and docs/rules.md, and the schemas for editors, anew.
+# Makes the tables of the rule language in README.md and docs/rules.md, the schemas for editors, and docs/schema.md, anew.
 reference: .venv/.run
 	$(BIN)/python -m docs.make_reference
+	$(BIN)/python -m docs.make_schema
 
 # Makes the table of holidays and half days anew, with a library that neither the daemon nor the tests need.
 calendar: build/calendar/.made

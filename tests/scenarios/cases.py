@@ -113,6 +113,10 @@ OTHERS = {
     "recorded_frames": "test_token_faults_and_frames",
     "quotes_disagree": "test_token_faults_and_frames",
     "refresh_token_dies": "test_token_faults_and_frames",
+    **dict.fromkeys(
+        ("chart_lost", "rate_limit", "history", "history_late", "history_holes", "history_differs"),
+        "../sim/test_history_faults",
+    ),
 }
 """Faults that have a scenario of their own, and where."""
 

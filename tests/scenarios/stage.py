@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -16,6 +18,7 @@ from tests.e2e.webhook import Webhook, webhook
 from tests.scenarios.world import World
 from tradeassistd import live
 from tradeassistd.app import Daemon
+from tradeassistd.base import watchdog
 from tradeassistd.base.config import Settings, load_settings
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.events import Connection, Event, Gap
@@ -23,12 +26,13 @@ from tradeassistd.engine.transition import Transition
 from tradeassistd.feed import connection
 from tradeassistd.feed.token import TokenFile
 from tradeassistd.history.replay import replay
+from tradeassistd.rules import watch as rules_watch
 from tradeassistd.rules.load import load_texts
 from tradeassistd.sim.faults.plan import Scenario
 from tradeassistd.sim.market import Market
 from tradeassistd.sim.server import Simulator
 from tradeassistd.sim.tokens import APP_KEY, APP_SECRET
-from tradeassistd.store import queries
+from tradeassistd.store import queries, room, tape_writer
 
 MONDAY_10 = "2026-11-16T10:00:00-05:00"
 
@@ -84,6 +88,21 @@ class Stage:
             self._stop.set()
             await self.world.until(running.done, 60)
             await running
+            gc.unfreeze()  # its process would be gone, and with it what is kept from every collection
+
+    def strike(self) -> None:
+        """The instant of a kill -9: what is on disk now is all that is left, and what the daemon still says is not
+        heard. Call it while the world does not write; `bury` it then, and start anew."""
+        assert not self.world.writes
+        shutil.copytree(self.folder / "state", self.folder / "left")
+        self.hook.deaf = True
+
+    async def bury(self) -> None:
+        """After `strike`: the daemon is gone, and its files are as they were then."""
+        await self.stop()
+        shutil.rmtree(self.folder / "state")
+        (self.folder / "left").rename(self.folder / "state")
+        self.hook.deaf = False
 
     async def live(self, within_s: float = 120.0) -> None:
         """Return when the feed is on line and market data come."""
@@ -145,12 +164,23 @@ def chance_of(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _saving_every(seconds: float) -> Iterator[None]:
-    usual, live.HOUSE_EVERY_S = live.HOUSE_EVERY_S, seconds
+def _at_leisure(seconds: float) -> Iterator[None]:
+    """Save, write the tape, look at loops, disk and rule files only so often, where that is less than usual."""
+    pauses = (
+        (live, "HOUSE_EVERY_S"),
+        (tape_writer, "FLUSH_EVERY_S"),
+        (watchdog, "LOOK_EVERY_S"),
+        (room, "LOOK_EVERY_S"),
+        (rules_watch, "RESCAN_EVERY_S"),
+    )
+    usual = [(vars(module), name, vars(module)[name]) for module, name in pauses]
+    for names, name, pause_s in usual:
+        names[name] = max(seconds, pause_s)
     try:
         yield
     finally:
-        live.HOUSE_EVERY_S = usual
+        for names, name, pause_s in usual:
+            names[name] = pause_s
 
 
 @asynccontextmanager
@@ -164,14 +194,14 @@ async def staged(
     settings: str = "",
     start_symbols: Sequence[str] = (),
     watch: Callable[[Daemon], Watcher] = Watcher,
-    saved_every_s: float = 1.0,
+    saved_every_s: float = 0.0,
 ) -> AsyncIterator[Stage]:
     """A simulator with that market and a daemon with these rules, started; both are stopped in good order.
 
     Over long times most of the work would be saving rule states and status once a second: `saved_every_s`.
     """
     world = World(market.start_us)
-    with world.inhabited(), chance_of(1), _saving_every(saved_every_s):
+    with world.inhabited(), chance_of(1), _at_leisure(saved_every_s):
         simulator = Simulator(market, clock=world.clock, scenario=scenario, see=see, start_symbols=start_symbols)
         async with webhook() as hook, simulator:
             stage = Stage(folder, world, simulator, hook, _settings(folder, simulator, hook, rules, settings), watch)

@@ -13,6 +13,7 @@ import math
 import os
 import selectors
 import time
+from asyncio import selector_events
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -104,17 +105,49 @@ class _Selector(selectors.DefaultSelector):
 
     idle: Callable[[], bool] | None = None
     """Asked then; True when it gave the loop something to do."""
+    stirred = True
+    """Something has been sent, opened or closed since the loop last had nothing to do."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
-            return super().select(timeout)
-        for _ in range(2):
+            # Somebody has something to do; with nothing sent there is nothing that could have come meanwhile.
+            return super().select(timeout) if self.stirred else []
+        if found := super().select(0):
+            return found
+        if self.stirred:
+            os.sched_yield()  # it may still be on its way over the loopback
             if found := super().select(0):
                 return found
-            os.sched_yield()  # what was sent over the loopback may still be on its way
+            os.sched_yield()
+            self.stirred = False
         if self.idle is not None and self.idle():
             return []
         return super().select(timeout)
+
+
+class _Transport(selector_events._SelectorSocketTransport):  # type: ignore[misc, name-defined]
+    """A connection that tells the selector of what it sends."""
+
+    def __init__(self, loop: WorldLoop, *args: Any, **named: Any) -> None:
+        self._selector = loop.selector
+        self._selector.stirred = True
+        super().__init__(loop, *args, **named)
+
+    def write(self, data: Any) -> None:
+        self._selector.stirred = True
+        super().write(data)
+
+    def writelines(self, parts: Any) -> None:
+        self._selector.stirred = True
+        super().writelines(parts)
+
+    def write_eof(self) -> None:
+        self._selector.stirred = True
+        super().write_eof()
+
+    def _call_connection_lost(self, error: Exception | None) -> None:
+        self._selector.stirred = True
+        super()._call_connection_lost(error)
 
 
 class WorldLoop(asyncio.SelectorEventLoop):
@@ -123,6 +156,13 @@ class WorldLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.selector = _Selector()
         super().__init__(self.selector)
+
+    def _make_socket_transport(self, *args: Any, **named: Any) -> _Transport:
+        return _Transport(self, *args, **named)
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        self.selector.stirred = True
+        await super().sock_connect(sock, address)
 
 
 class Threads:
@@ -176,6 +216,11 @@ class World:
         self._waiter: asyncio.Future[None] | None = None
         self._holds: Callable[[], object] = bool
         self._limit_us = 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether some thread is at work, perhaps in the middle of writing a file."""
+        return self._threads.under_way > 0
 
     async def until(self, holds: Callable[[], object], within_s: float = 600.0) -> None:
         """Return when `holds` does and everybody has come to rest. Raises AssertionError when it does not in time."""

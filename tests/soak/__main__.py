@@ -20,11 +20,12 @@ import structlog
 
 from tests.scenarios.stage import instant_us
 from tests.scenarios.world import WorldLoop
-from tests.soak.checks import PROBLEMS_SHOWN_MAX, check_all, rss_slope_kb
+from tests.soak.checks import PROBLEMS_SHOWN_MAX, WARM_UP_H, check_all, rss_slope_kb
 from tests.soak.oracle import Verdict
 from tests.soak.truth import Truth
 from tests.soak.week import Run, live_through
 
+COUNTS_SHOWN_MAX = 30
 WEEKS = {
     "thanksgiving": "2026-11-22T17:30:00-05:00",  # the Sunday; Thursday is a holiday, Friday a half day
     "dst": "2026-10-30T17:30:00-04:00",  # a Friday; on Sunday the clocks go back
@@ -40,6 +41,7 @@ def main() -> int:
     parser.add_argument("--week", choices=[*WEEKS, "all"], help="both for whole weeks, else the first")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.disable(logging.CRITICAL)  # what a web server says of connections that a fault breaks
     warnings.simplefilter("ignore")
     week = given.week or ("all" if given.days >= 7 else next(iter(WEEKS)))
     weeks = list(WEEKS) if week == "all" else [week]
@@ -55,7 +57,9 @@ def _soak(week: str, days: int, seed: int, keep: Path | None) -> int:
         with Truth(folder / "truth") as truth:
             with asyncio.Runner(loop_factory=WorldLoop) as runner:
                 run = runner.run(live_through(folder / "daemon", truth, instant_us(WEEKS[week]), days, seed))
-            (folder / "memory.csv").write_text("".join(f"{one.hours},{one.rss_kb}\n" for one in run.samples))
+            (folder / "memory.csv").write_text(
+                "".join(f"{one.hours},{one.rss_kb},{one.starts}\n" for one in run.samples)
+            )
             lived_s = time.monotonic() - began_s
             verdict = check_all(run, truth)
     _report(run, verdict, lived_s, time.monotonic() - began_s)
@@ -67,20 +71,30 @@ def _report(run: Run, verdict: Verdict, lived_s: float, took_s: float) -> None:
     rss = [sample.rss_kb for sample in run.samples]
     print(f"  took {took_s:.0f} s, of them {lived_s:.0f} s simulated; {used_s.ru_utime + used_s.ru_stime:.0f} s of CPU")
     print(f"  {sum(run.faults.values())} faults: {_counts(run.faults)}")
-    print(f"  connection: {_counts(run.states)}; {run.starts} starts, {run.logins} logins")
+    print(f"  connection: {_counts(run.states)}; {run.starts} starts, killed {_counts(run.kills)}; {run.logins} logins")
     print(f"  events: {_counts(run.events)}")
     print(f"  said: {_counts(run.said)}")
-    print(f"  {verdict.rows:,} true prices; soak rules: {verdict.live} live and {verdict.missed} missed crossings, "
-          f"{verdict.told} told, {verdict.suppressed} in cooldown; {run.posts} messages arrived")  # fmt: skip
-    print(f"  memory {min(rss) / 1024:.1f} to {max(rss) / 1024:.1f} MB, slope {rss_slope_kb(run):+.0f} KB a day; "
+    print(
+        f"  {verdict.rows:,} true prices; soak rules: {verdict.live} live and {verdict.missed} missed crossings, "
+        f"{verdict.told} told, {verdict.suppressed} in cooldown; {run.posts} messages, {run.repeats} twice"
+    )
+    print(f"  memory {min(rss) / 1024:.1f} to {max(rss) / 1024:.1f} MB, {_slope(run)}; "
           f"at most {max(sample.queued for sample in run.samples)} entries waited at rest")  # fmt: skip
     for problem in verdict.problems[:PROBLEMS_SHOWN_MAX]:
         print(f"  PROBLEM {problem}")
     print(f"  {len(verdict.problems)} problems" if verdict.problems else "  no problems", flush=True)
 
 
+def _slope(run: Run) -> str:
+    return f"{rss_slope_kb(run):+.0f} KB a day" if run.hours > WARM_UP_H else "too short for a slope"
+
+
 def _counts(counter: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in sorted(counter.items(), key=lambda one: -one[1])) or "none"
+    most = sorted(counter.items(), key=lambda one: -one[1])
+    shown = [f"{name} {count:,}" for name, count in most[:COUNTS_SHOWN_MAX]]
+    if left := sum(count for _, count in most[COUNTS_SHOWN_MAX:]):
+        shown.append(f"others {left:,}")
+    return ", ".join(shown) or "none"
 
 
 def _commit() -> str:

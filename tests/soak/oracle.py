@@ -4,6 +4,10 @@ A crossing is a move from strictly one side of a level to strictly the other (ru
 at its own instant; over a cut (a declared gap, a closed market) it has to be one missed crossing at the first row after
 it; and there must be no other alert. While a fault distorts a symbol's prices, what is told may come late, up to the
 fault's end, but has to be true.
+
+The first row after a cut ends it, whatever it changes: Schwab sends only what changed, so beside the first bid and ask
+of a session yesterday's last trade is the current price (rules.md 4.1). The first trade after that is watched, and a
+level it jumps is crossed live; where the first row is that trade itself, the crossing is a missed one.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from tradeassistd.market.session import trading_window_at
 
 TOLERANCE_US = US_PER_S // 2
 """An event comes so long after its row at most: the frame's way, and the events of the same instant."""
+NEVER_US = 2**62
 
 
 class Span(NamedTuple):
@@ -39,19 +44,28 @@ class Seen:
 
     blind: list[Span]
     doubt: list[Span]
+    rows: list[int] = field(default_factory=list)
+    """When its rows came, those without a trade too."""
+
+    def event_us(self, at_us: int) -> int:
+        """The event time of the row of that instant."""
+        place = bisect_left(self.rows, at_us)
+        return self.rows[place] if place < len(self.rows) and self.rows[place] <= at_us + TOLERANCE_US else at_us
+
+    def first_row_us(self, from_us: int) -> int:
+        """When the first row came from then on."""
+        place = bisect_left(self.rows, from_us)
+        return self.rows[place] if place < len(self.rows) else NEVER_US
 
 
 class Step(NamedTuple):
-    """One price as the daemon had to see it. `cut`: something may have happened since the step before; `opening`: its
-    market was closed until now, and `before` is what stood as the last trade."""
+    """One price as the daemon had to see it. `cut`: something may have happened since the step before."""
 
     at_us: int
     price: int
     contract: int
     cut: bool
     doubt: Span | None
-    opening: bool = False
-    before: int = 0
 
 
 class Expected(NamedTuple):
@@ -75,25 +89,35 @@ class Verdict:
 
 
 def steps(symbol: str, rows: Iterable[Row], seen: Seen) -> Iterator[Step]:
-    """The prices that are judged: rows outside blind spans, and the image after each, while the symbol trades."""
+    """The prices that are judged: rows outside blind spans, the image after each, and what stands as the last trade at
+    the first row of a session, while the symbol trades."""
     instrument = instrument_of(symbol)
     blind, doubt = iter(seen.blind), list(seen.doubt)
     span = next(blind, None)
     last: Row | None = None
-    window, cut, before = None, True, 0
+    window, cut = None, True
+    unjudged: list[Row] = []  # and, first, the last one that was judged
 
     def judged(at_us: int, price: int, contract: int) -> Iterator[Step]:
         nonlocal window, cut
-        while doubt and doubt[0].to_us < at_us:
-            doubt.pop(0)
-        now = trading_window_at(instrument, at_us)
+        now = trading_window_at(instrument, seen.event_us(at_us))
         if now is None:
             cut = True
             return
         opening, window = now != window, now
-        doubted = doubt[0] if doubt and doubt[0].from_us <= at_us else None
-        yield Step(at_us, price, contract, cut or opening, doubted, opening, before or price)
+        first_us = seen.first_row_us(now.open_us) if opening else at_us
+        stood = [row for row in unjudged if row.at_us <= first_us and row.contract == contract]
+        if first_us < at_us and stood:
+            yield step(first_us, stood[-1].price, contract, True)
+            opening = cut = False
+        yield step(at_us, price, contract, cut or opening)
+        del unjudged[:-1]
         cut = False
+
+    def step(at_us: int, price: int, contract: int, cut: bool) -> Step:
+        while doubt and doubt[0].to_us < at_us:
+            doubt.pop(0)
+        return Step(at_us, price, contract, cut, doubt[0] if doubt and doubt[0].from_us <= at_us else None)
 
     for row in rows:
         while span is not None and row.at_us > span.to_us:
@@ -101,8 +125,8 @@ def steps(symbol: str, rows: Iterable[Row], seen: Seen) -> Iterator[Step]:
             if last is not None and last.at_us <= span.to_us:
                 yield from judged(span.to_us, last.price, last.contract)
             span = next(blind, None)
-        before = last.price if last is not None and last.contract == row.contract else 0
         last = row
+        unjudged.append(row)
         if span is not None and row.at_us > span.from_us:
             continue
         yield from judged(*row)
@@ -115,7 +139,7 @@ def steps(symbol: str, rows: Iterable[Row], seen: Seen) -> Iterator[Step]:
 def expected(level: int, prices: Sequence[Step]) -> Iterator[tuple[Expected, bool]]:
     """The alerts of one level, and whether each must be there (else it may)."""
     side, contract = 0, prices[0].contract if prices else 0
-    loose = False  # the first value after a cut is the level itself: what comes next may count as either
+    loose = False  # nobody knows whether the cut before a span of doubt has ended in it
     for doubted, group in _grouped(prices):
         if doubted is not None:
             before, lows = side, [step.price for step in group]
@@ -132,14 +156,7 @@ def expected(level: int, prices: Sequence[Step]) -> Iterator[tuple[Expected, boo
             if step.contract != contract:
                 side, contract = 0, step.contract
             now = _side(step.price, level)
-            if step.cut:
-                loose = now == 0
-            if step.opening:
-                # A quote may come before the first trade of a session, beside the last trade of the one before; the
-                # engine then counts the move as live. It was a move in any case.
-                loose = True
-                if not side and now and _side(step.before, level) not in (0, now):
-                    yield Expected(step.at_us, step.at_us + TOLERANCE_US, (Kind.FIRED, Kind.MISSED)), False
+            loose = loose and not step.cut
             if now and side and now != side:
                 kinds = (Kind.FIRED, Kind.MISSED) if loose else (Kind.MISSED,) if step.cut else (Kind.FIRED,)
                 yield Expected(step.at_us, step.at_us + TOLERANCE_US, kinds), True
