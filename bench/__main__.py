@@ -1,6 +1,6 @@
 """Runs the benchmarks, all or the parts named, and prints one table.
 
-python -m bench [ingest latency engine store memory cli check api reload functions] [--quick] [--out FILE]
+python -m bench [ingest latency engine store memory cli check api reload functions history] [--quick] [--out FILE]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.result import Row, Run, surroundings, table
 
-PARTS = ("ingest", "latency", "engine", "store", "memory", "cli", "check", "api", "reload", "functions")
+PARTS = ("ingest", "latency", "engine", "store", "memory", "cli", "check", "api", "reload", "functions", "history")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

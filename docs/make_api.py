@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from tradeassistd.api import events, models
+from tradeassistd.api import events, models, store_routes
 from tradeassistd.api.answers import control_over, health_of
 from tradeassistd.api.control import Acknowledged, ReloadResult
 from tradeassistd.api.event_socket import FRAMES_WAITING_MAX
@@ -58,7 +58,8 @@ ANSWERS = (
     models.Health, models.DetailedHealth, models.FeedHealth, models.FeedChange, models.RulesHealth,
     models.EventsHealth, models.Quote, models.Rule, models.RuleLevel, models.RuleState, models.RuleDetail,
     models.RuleStanding, models.Condition, models.AlertsPage, models.Alert, models.Operand, models.Delivery,
-    models.Reloaded, models.Acked, models.AckedFiring, models.Silence, models.Failure,
+    models.Reloaded, models.Acked, models.AckedFiring, models.Silence, models.Backfill, models.BackfilledDay,
+    store_routes.Settled, store_routes.Span, store_routes.Taken, models.Failure,
 )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def is_test(name: str) -> bool:
 
 def is_settings(block: str) -> bool:
     """Not a rule file: the daemon's settings, which tests/test_readme.py reads."""
-    return re.match(r"(schwab|clock):", block) is not None
+    return re.match(r"(schwab|clock|store):", block) is not None
 
 
 def load(keys: str, symbol: str = "/ES") -> Loaded:
@@ -92,7 +92,7 @@ EXAMPLE_FILES = [(name, block) for name, block in examples() if not is_settings(
 
 def test_there_are_examples_and_only_the_settings_are_left_out() -> None:
     assert len(EXAMPLE_FILES) >= 10
-    assert sum(is_settings(block) for _, block in examples()) == 2
+    assert sum(is_settings(block) for _, block in examples()) == 3
     assert {"_defaults.yaml", "_watchlists.yaml"} <= {name for name, _ in EXAMPLE_FILES}
 
 

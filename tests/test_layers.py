@@ -26,6 +26,7 @@ FENCED = {
     "fastapi": {"sim", "api"},
     "uvicorn": {"sim", "api"},
     "rich": {"cli"},
+    "pyarrow": {"store.transfer.parquet"},
     "typer": {"cli"},
 }
 CLOCK_CALLS = {

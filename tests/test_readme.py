@@ -46,6 +46,21 @@ RUN_BY = {
     "tradeassist rules check rules.d --strict": "tests/cli/test_rules_check.py",
     "tradeassist rules test rules.d/tests --coverage": "tests/cli/test_rules_test.py",
     "tradeassist rules schema": "tests/cli/test_rules_schema.py",
+    "tradeassist audit --since 2h": "tests/e2e/test_audit.py",
+    "tradeassist backfill SPY /ES --from 2026-10-05": "tests/e2e/test_backfill_kills.py",
+    "tradeassist bars /ES --interval 5m": "tests/cli/test_bars.py",
+    "tradeassist history verify SPY": "tests/cli/test_history.py",
+    **dict.fromkeys(("tradeassist db info", "tradeassist db prune --dry-run"), "tests/cli/test_db.py"),
+    "tradeassist db backup tradeassist.tar.gz": "tests/e2e/test_restore.py",
+    "tradeassist db restore tradeassist.tar.gz": "tests/e2e/test_restore.py",
+    **dict.fromkeys(
+        (
+            "tradeassist db export bars bars.parquet --symbol /ES --from 2026-11-01",
+            "tradeassist db import bars bars.csv --complete",
+            "tradeassist db copies --prune",
+        ),
+        "tests/cli/test_db_backup.py",
+    ),
 }
 
 
@@ -74,7 +89,7 @@ def test_the_starter_rules_load_without_a_finding() -> None:
     assert mission <= symbols
 
 
-@pytest.mark.parametrize("name", ["schwab", "clock"])
+@pytest.mark.parametrize("name", ["schwab", "clock", "store"])
 def test_the_settings_of_the_readme_are_read(name: str, tmp_path: Path) -> None:
     block = next(block for block in blocks("yaml") if block.startswith(f"{name}:"))
     file = tmp_path / "config.yaml"

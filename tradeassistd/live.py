@@ -27,7 +27,8 @@ from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
 from tradeassistd.engine.bars.series import BAR_GRACE_US
 from tradeassistd.engine.engine import Engine, Fault
-from tradeassistd.engine.events import Ack, Bars, Event, Gap, RulesSwap, Start, Stop
+from tradeassistd.engine.events import FILLS, Ack, Bars, Event, Gap, RulesSwap, Start, Stop
+from tradeassistd.engine.reliving import Late
 from tradeassistd.engine.rolls import Roll
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.engine.silences import Silence, SilenceEnd
@@ -57,12 +58,19 @@ class StorePort(Protocol):
 
     def record(self, event: Event) -> None: ...
     async def commit(self, decided: Decided, states: Sequence[RuleState]) -> None: ...
-    async def save_states(self, states: Sequence[RuleState]) -> None: ...
+    async def save_states(self, states: Sequence[RuleState], until_us: int = 0) -> None: ...
     async def save_bars(self, closed: Sequence[Bar], stretches: Sequence[Stretch], until_us: int) -> int: ...
     async def save_gaps(self, gaps: Sequence[Gap]) -> None: ...
     async def save_status(self, status: Mapping[str, Any]) -> None: ...
     async def note_audit(self, event_us: int, kind: str, body: Mapping[str, Any]) -> None: ...
     async def escalating(self, rule_id: str, symbol: str) -> Sequence[tuple[str, int, int]]: ...
+
+
+class UnstoredPort(Protocol):
+    """Who tells of decisions that the disk does not take (alerts.unstored)."""
+
+    def note(self, waiting: Callable[[], Sequence[Decided]], reason: str) -> None: ...
+    def stored(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -108,12 +116,17 @@ class Live:
         turns: Turns | None = None,
         recipients: Recipients | None = None,
         routes: Routes | None = None,
+        unstored: UnstoredPort | None = None,
+        late: Sequence[Late] | None = None,
     ) -> None:
         """`ttls_s` has each channel's time to live in seconds; `tell` wakes the dispatcher; `recipients` knows who
-        was told of the firings that the engine takes up; `routes` say where alerts go, until the next swap."""
+        was told of the firings that the engine takes up; `routes` say where alerts go, until the next swap; `late` is
+        what the engine, which has relived the tape, found undecided there (None: it has relived nothing)."""
         self.counters = Counters()
         self.listeners: list[Callable[[Event, list[Transition]], None]] = []
         """Called with every event and what it caused, in order, on the engine's turn: be quick, never raise."""
+        self.watch_listeners: list[Callable[[Sequence[Stretch]], None]] = []
+        """Called with what began or ended of the spans of watching, once the store knows it: be quick, never raise."""
         self._engine = engine
         self._intake = intake
         self._queue = queue
@@ -122,11 +135,16 @@ class Live:
         self._clock = clock
         self._routing = Routing(default_channels, ttls_s, routes=routes or NO_ROUTES)
         self._recipients = recipients or Recipients()
+        self._unstored = unstored
         self._undecided: deque[tuple[Decided, list[RuleState]]] = deque()
         self._decided = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
-        self._past: dict[tuple[str, str, str], Bars] = {}
+        self._late: list[Late] = [*(late or ())]
+        self._is_reliving = late is not None
+        self._awaiting: tuple[RuleSet, Routes | None] | None = None
+        """Rules that came before the start, which takes up what was relived with others."""
+        self._past: dict[tuple[str, str, str, int], Bars] = {}
         self._bars: list[Bar] = []
         self._stretches: list[Stretch] = []
         self._gaps: list[Gap] = []
@@ -160,10 +178,16 @@ class Live:
             events = self._intake.frame(entry) if isinstance(entry, Frame) else self._intake.connection(entry)
             for event in events:
                 self._apply(event)
+        if self._awaiting is not None and self._intake.begun:
+            awaiting, self._awaiting = self._awaiting, None
+            self.swap(*awaiting)
         return len(entries)
 
     def swap(self, rule_set: RuleSet, routes: Routes | None = None) -> int:
         """Put another rule set and its routes in force, between two events; gives the event time."""
+        if self._is_reliving and not self._intake.begun:
+            self._awaiting = (rule_set, routes)
+            return 0
         streamed = self._engine.streamed
         self._engine.offer(rule_set)
         self._routing = replace(self._routing, routes=routes or NO_ROUTES)
@@ -180,9 +204,18 @@ class Live:
             self._apply(event)
         return swap.event_us
 
+    def fill(self, past: Sequence[Bars]) -> None:
+        """Bars of holes that are known now (engine.events.FILLS): they go in at once, as the next events."""
+        for event in self._intake.seconds():
+            self._apply(event)
+        for one in past:
+            self._apply(structs.replace(one, event_us=self._intake.now_us()))
+
     def warm_up(self, past: Sequence[Bars]) -> None:
         """Closed bars for rules that begin: they go in behind the start, or before the next swap of rules."""
-        self._past |= {(one.symbol, one.interval, one.session): one for one in past}
+        for one in past:
+            hole_us = one.whole_from_us if one.source in FILLS else 0
+            self._past[one.symbol, one.interval, one.session, hole_us] = one
 
     async def acknowledge(self, rule_id: str, symbol: str, by: str) -> Acknowledged:
         """Somebody has seen it: no more reminders of the rule's firings that were told, of `symbol` or (empty) of all,
@@ -270,12 +303,16 @@ class Live:
 
     async def keep_house(self, status: Callable[[], Mapping[str, Any]]) -> None:
         """Save rule states, bars and the status once a second of machine time."""
+        busy = ""
         while True:
             await self._clock.pause(HOUSE_EVERY_S)
             try:
                 await self.save(status())
+                busy = ""
             except TransientError as error:
-                log.warning("store.busy", reason=str(error))
+                if str(error) != busy:  # it is tried every second, and told once
+                    busy = str(error)
+                    log.warning("store.busy", reason=busy)
 
     async def save(self, status: Mapping[str, Any]) -> None:
         """Save what changed since the last save."""
@@ -285,7 +322,7 @@ class Live:
         self._house_turn(DISK_WITHIN_S)
         until_us = self._engine.now_us - BAR_GRACE_US  # every bar that ended by then has closed
         stretches, self._stretches = self._stretches + self._engine.take_stretches(), []
-        bars, self._bars = self._bars, []
+        bars, self._bars = self._bars + self._engine.take_bars(), []  # what was relived closed bars, too
         gaps, self._gaps = self._gaps, []
         try:
             await self._store.save_bars(bars, stretches, until_us)
@@ -293,9 +330,15 @@ class Live:
         except TransientError:
             self._bars, self._gaps, self._stretches = bars + self._bars, gaps + self._gaps, stretches + self._stretches
             raise
+        for note in self.watch_listeners if stretches else ():
+            note(stretches)
+        while self._undecided:  # something may have been decided meanwhile, also since the wait was over
+            await self._settled.wait()
         states = self._take_states()
+        # Before the start nothing of what was relived is decided.
+        decided_until_us = self._engine.now_us if self._intake.begun else 0
         try:
-            await self._store.save_states(states)
+            await self._store.save_states(states, decided_until_us)
         except TransientError:
             self._unsaved = {_key(state): state for state in states} | self._unsaved
             raise
@@ -319,6 +362,7 @@ class Live:
         self._store.record(event)
         transitions = self._engine.on_event(event)
         if isinstance(event, Start):
+            self._decide_late()
             self._relive()
         self.counters.ticks += isinstance(event, Tick)
         if self._engine.bars:
@@ -331,11 +375,7 @@ class Live:
         for roll in self._engine.take_rolls() if self._engine.rolls else ():
             self._report_roll(roll)
         if transitions:
-            decided = decide(event.event_us, transitions, self._engine.rule_set, self._routing, self._recipients,
-                             self._intake.delayed)  # fmt: skip
-            self.counters.alerts += len(decided.alerts)
-            self.counters.told += sum(not alert.suppressed for alert in decided.alerts)
-            self._store_and_tell(decided)
+            self._store_and_tell(self._decide(event.event_us, transitions))
         for listen in self.listeners:
             listen(event, transitions)
 
@@ -343,6 +383,23 @@ class Live:
             unsaid, self._unsaid = self._unsaid, []
             for message in unsaid:
                 self.say(*message)
+
+    def _decide(self, event_us: int, transitions: Sequence[Transition]) -> Decided:
+        decided = decide(event_us, transitions, self._engine.rule_set, self._routing, self._recipients,
+                         self._intake.delayed)  # fmt: skip
+        self.counters.alerts += len(decided.alerts)
+        self.counters.told += sum(not alert.suppressed for alert in decided.alerts)
+        return decided
+
+    def _decide_late(self) -> None:
+        """What the last daemon had on the tape but not in the store when it was killed; the start is on the tape."""
+        late, self._late = self._late, []
+        for event_us, transitions, states in late:
+            log.warning("alert.late", event_us=event_us, rules=sorted({one.rule_id for one in transitions}))
+            self._undecided.append((self._decide(event_us, transitions), states))
+        if late:
+            self._settled.clear()
+            self._decided.set()
 
     def _check_there_is(self, rule_id: str, symbol: str) -> None:
         rule = self._engine.rule_set.by_id.get(rule_id)
@@ -393,13 +450,28 @@ class Live:
 
     async def _commit(self, decided: Decided, states: list[RuleState]) -> None:
         """An alert is never dropped: when the disk is busy or full, try until it takes it, and say so."""
+        reason = ""
         while True:
             self._ledger_turn(DISK_WITHIN_S)
             try:
-                return await self._store.commit(decided, states)
+                await self._store.commit(decided, states)
             except TransientError as error:
-                log.error("alert.not_stored", reason=str(error), waiting=len(self._undecided))
+                if str(error) != reason:
+                    log.error("alert.not_stored", reason=str(error), waiting=len(self._undecided))
+                reason = str(error)
+                if self._unstored is not None:
+                    self._unstored.note(self._not_stored, reason)
                 await self._clock.pause(RETRY_EVERY_S)
+            else:
+                if reason:
+                    log.info("alert.stored_at_last", waiting=len(self._undecided) - 1)
+                    if self._unstored is not None:
+                        self._unstored.stored()
+                return
+
+    def _not_stored(self) -> list[Decided]:
+        """The decisions that the store does not have, oldest first."""
+        return [decided for decided, _ in self._undecided]
 
     def _report_roll(self, roll: Roll) -> None:
         """Another contract stands behind a root: rules with prices of the old one are named once (rules.md 4.10)."""

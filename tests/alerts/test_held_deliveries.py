@@ -276,3 +276,18 @@ async def test_the_end_is_not_told_to_a_channel_whose_escalation_was_withdrawn(s
 )  # fmt: skip
 def test_what_became_of_a_delivery_is_said_with_its_reason(fields: dict[str, object], said: str) -> None:
     assert fate_text(Delivery("id", "slack", **fields)) == said  # type: ignore[arg-type]
+
+
+async def test_one_that_was_being_sent_when_the_daemon_died_is_waited_for_by_one_whose_time_is_earlier(
+    store: Store,
+) -> None:
+    """A simulator's market has no time before its first frame, and a computer's clock may have been set back."""
+    decided = await held(store, 1)
+    assert await store.mark(msgspec.structs.replace(decided.deliveries[0], state=DeliveryState.SENDING, attempts=1))
+    clock, slack = ManualClock(FRIDAY_US), FakeChannel()
+    async with dispatching(store, slack, clock=clock) as dispatcher:
+        await until(lambda: dispatcher.status()["slack"]["held"] == 1)
+        assert slack.attempts == []
+        clock.advance(DUE_US)
+        await until(lambda: slack.taken)
+    assert "May be a repeat" in slack.taken[0].body

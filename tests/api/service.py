@@ -17,6 +17,7 @@ from tests.store.makers import FRIDAY_US
 from tradeassistd.alerts.compose import decide
 from tradeassistd.alerts.routing import Routing
 from tradeassistd.api.answers import control_over, health_of
+from tradeassistd.api.control import Backfilling
 from tradeassistd.api.hub import Hub
 from tradeassistd.api.server import ApiServer
 from tradeassistd.base.clock import ManualClock
@@ -28,6 +29,7 @@ from tradeassistd.engine.transition import Transition
 from tradeassistd.feed.ring import FrameRing
 from tradeassistd.rules.grammar import parse
 from tradeassistd.silencing import Silencing
+from tradeassistd.store.keeping import Keeping
 from tradeassistd.store.writer import Store
 
 PATIENCE_S = 60.0
@@ -154,7 +156,9 @@ def a_status() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *rules: Rule, address: tuple[str, int] | None = None) -> AsyncIterator[Service]:
+async def serving(
+    folder: Path, *rules: Rule, address: tuple[str, int] | None = None, backfills: Backfilling | None = None
+) -> AsyncIterator[Service]:
     """The API at `folder`/api.sock until the block is left; what ends it unasked comes out."""
     clock = ManualClock()
     store = await Store.open(folder / "state", clock=clock)
@@ -179,7 +183,9 @@ async def serving(folder: Path, *rules: Rule, address: tuple[str, int] | None = 
         acknowledge,
         lambda: woken.append("now"),
         frames=ring.redacted,
+        backfills=backfills,
         silencing=Silencing(market.engine, market.hear, 0),
+        keeping=Keeping(store, store.flush, lambda: market.now_us),
     )
     server = ApiServer(control, hub, clock)
     service = Service(market, hub, store, clock, folder / "api.sock", server, status, ring, woken=woken)

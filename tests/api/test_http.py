@@ -317,7 +317,8 @@ async def test_the_openapi_document_is_served_and_describes_the_events_too(tmp_p
         assert set(document["paths"]) == {
             "/health", "/health/detailed", "/quotes", "/alerts", "/rules", "/rules/{rule_id}", "/rules/reload",
             "/ack", "/silences", "/silences/{number}", "/reconnect", "/events",
-            "/diagnostics/frames", "/diagnostics/log",
+            "/diagnostics/frames", "/diagnostics/log", "/history/verify",
+            "/backfill", "/backfill/days", "/db/prune", "/db/settle", "/db/import", "/db/import/{what}",
         }  # fmt: skip
         assert set(document["webhooks"]) == {
             "tick_update", "alert_fired", "rule_triggered", "health_status", "connection_events",

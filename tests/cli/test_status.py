@@ -84,11 +84,12 @@ def test_rejected_files_held_deliveries_warming_rules_and_failing_channels_are_t
                             "last_error": "HTTP 500"}},
     )  # fmt: skip
     status["rules"]["problems"] = ["rules.d/bad.yaml:12:9: rules[3].when: " + "unknown " * 20]
-    status["store"]["tape_error"] = "disk full"
+    status["store"] |= {"tape_error": "disk full", "tape_limited": "0.9 GB free on the disk", "tape_density": "bars"}
     said = text(status)
     for part in (
         "! rejected: rules.d/bad.yaml:12:9:", "/ES 5m: warming until 10:35 (3 of 20 bars)", "and 2 more: --json",
         "silenced _silences.yaml: tag fed until Fri 2026-11-20 17:00:00 (CPI)", "tape ! cannot be written: disk full",
+        "disk ! 0.9 GB free on the disk: the tape has stopped; alerts go on",
         "login ! needed: the refresh token is dead. Run: tradeassist auth login",
         "channel ! slack: 12 sent, 3 held until Mon 2026-11-23 06:00:00; failing: HTTP 500",
     ):  # fmt: skip

@@ -252,7 +252,7 @@ class Tape(TapeWriter):
     def break_with(self, fault: Fault, freed: asyncio.Event) -> None:
         self._fault, self._freed = fault, freed
 
-    async def flush(self) -> None:
+    async def _flush(self) -> None:
         await meet(self._fault, self._freed)
 
 
@@ -290,7 +290,7 @@ class Store:
     async def commit(self, decided: Decided, states: Sequence[RuleState]) -> None:
         await meet(self._commit, self._freed)
 
-    async def save_states(self, states: Sequence[RuleState]) -> None:
+    async def save_states(self, states: Sequence[RuleState], until_us: int = 0) -> None:
         await meet(self._save, self._freed)
 
     async def save_bars(self, closed: Sequence[Bar], stretches: Sequence[Stretch], until_us: int) -> int:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 
 class Webhook:
-    """`posts` are the JSON bodies in order; `until(n)` waits for the n-th."""
+    """`posts` are the JSON bodies in order; `until(n)` waits for the n-th. While it is `deaf` nothing counts; `heard`
+    is called after each that does."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: str = "200 OK") -> None:
+        self.status = status
         self.posts: list[dict[str, Any]] = []
+        self.deaf = False
+        self.heard: Callable[[], None] = lambda: None
         self.url = ""
         self._arrived = asyncio.Condition()
 
@@ -27,11 +31,13 @@ class Webhook:
         except (asyncio.IncompleteReadError, ConnectionResetError):
             writer.close()  # whoever posted was killed in the middle: nothing has arrived
             return
-        async with self._arrived:
-            self.posts.append(body)
-            self._arrived.notify_all()
+        if not self.deaf:
+            async with self._arrived:
+                self.posts.append(body)
+                self._arrived.notify_all()
+            self.heard()
         with suppress(ConnectionResetError):  # killed while it waited for the answer: it has arrived all the same
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            writer.write(f"HTTP/1.1 {self.status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             await writer.drain()
         writer.close()
 
@@ -44,8 +50,8 @@ class Webhook:
 
 
 @asynccontextmanager
-async def webhook() -> AsyncIterator[Webhook]:
-    hook = Webhook()
+async def webhook(status: str = "200 OK") -> AsyncIterator[Webhook]:
+    hook = Webhook(status)
     server = await asyncio.start_server(hook.answer, "127.0.0.1", 0)
     hook.url = f"json://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     async with server:

@@ -65,11 +65,12 @@ class FakeStream:
     ) -> None:
         """`frames`: how many come by themselves before the line drops (None: only those that `send` gives).
 
-        A fault for `login`, `subscribe`, `add`, `drop` or `close` is an error to raise, or "hangs".
+        A fault for `login`, `subscribe`, `add`, `chart`, `drop` or `close` is an error to raise, or "hangs".
         """
         self.refuses = refuses or {}
         """Symbols that it does not send, and why; a test may change it on the way."""
         self.subscribed: tuple[str, ...] = ()
+        self.charted: tuple[str, ...] = ()
         self.changes: list[tuple[str, tuple[str, ...]]] = []
         self.closed = 0
         self.received = 0
@@ -94,6 +95,10 @@ class FakeStream:
         await self._meet("add")
         self.changes.append(("add", symbols))
         return self._refused(symbols)
+
+    async def chart(self, symbols: tuple[str, ...]) -> None:
+        self.charted = symbols
+        await self._meet("chart")
 
     async def drop(self, symbols: tuple[str, ...]) -> None:
         await self._meet("drop")

@@ -16,6 +16,7 @@ from tests.feed.streams import FakeStream, SteppedClock, settle, until
 from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.feed.connection import (
     BACKOFF_MAX_S,
+    CHARTS_AGAIN_S,
     CLOSE_WITHIN_S,
     FRAME_WITHIN_S,
     LOGIN_NEEDED_WAIT_S,
@@ -512,3 +513,33 @@ async def test_a_symbol_is_subscribed_once_more_with_the_next_frame_and_only_onc
             line.streams[0].send(Frame(1))
             await settle()
         assert line.streams[0].changes == [("add", ("QQQ",))]
+
+
+# --- charts ----------------------------------------------------------------------------------------------------------
+
+
+async def test_charts_are_asked_for_once_it_is_live_and_follow_what_is_wanted() -> None:
+    line = Line({"refuses": {"QQQ": "unknown"}})
+    async with line.running():
+        (stream,) = line.streams
+        assert stream.charted == ("/ES", "SPY")
+        line.wanted = ("/NQ",)
+        stream.send(Frame(1))
+        await until(lambda: stream.charted == ("/NQ", "SPY"))
+
+
+@pytest.mark.parametrize("breaks", ["hangs", TransientError("closed over it")])
+async def test_a_connection_that_breaks_over_charts_was_live_and_the_next_ones_go_without(breaks: Any) -> None:
+    line = Line({"chart": breaks}, {"frames": 1}, {})
+    async with line.running():
+        assert line.loop.connections == 1 and "live" in line.story()
+        if breaks == "hangs":
+            await line.clock.step(SUBSCRIBE_WITHIN_S)
+        assert line.loop.state == "backoff"
+        await line.clock.step(line.waits_s)
+        await line.clock.step(line.waits_s)
+        assert [stream.charted for stream in line.streams[1:]] == [(), ()]
+        line.streams[-1].send(TransientError("an hour later"))
+        await settle()
+        await line.clock.step(max(line.waits_s, CHARTS_AGAIN_S))
+        await until(lambda: line.streams[-1].charted)

@@ -13,7 +13,9 @@ from structlog.testing import capture_logs
 from tests.recorded import recorded
 from tradeassistd.base.clock import MarketClock
 from tradeassistd.base.instant import US_PER_S
+from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Event, Facts, Gap, Start
+from tradeassistd.engine.transition import Kind, Transition
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.quality import HELD_MAX_US, Quarantine, jump_limit
@@ -23,6 +25,7 @@ from tradeassistd.market.price import PRICE_SCALE
 from tradeassistd.market.quote import Change, Quote
 from tradeassistd.market.recorded import read_ticks
 from tradeassistd.market.tick import Field, Tick
+from tradeassistd.rules.load import load_texts
 
 T0 = 1_699_974_000_000  # ms, 2023-11-14 10:00 New York
 SECOND = 1000
@@ -126,6 +129,31 @@ def test_what_nothing_confirms_or_refutes_is_believed_after_five_seconds() -> No
     assert told(feed(taker, 6000, print_at(5150.25, 1006))) == [(5150.25, 1)], (
         "and is what later ones are compared with"
     )
+
+
+def test_a_trade_that_is_believed_is_told_on_time() -> None:
+    """Nothing was traded or quoted since, so it is the present price; and nobody looked away, so nothing was missed."""
+    text = (
+        "version: 1\ndefaults: {session: always, catch_up: log}\nrules:\n"
+        "  - {id: over, symbols: [/ES], when: price crosses_above 5100}\n"
+        "  - {id: stands, symbols: [/ES], when: price > 5100}\n"
+    )
+    engine = Engine(load_texts({"rules.yaml": text}).rule_set)
+    taker = begun()
+    transitions: list[Transition] = []
+    for after_ms, changes in (
+        (10, [print_at(5000.25, 1001, trade_ms=T0 + 10)]),
+        (100, [print_at(5150.0, 1005, trade_ms=T0 + 100)]),
+        (HELD_MAX_US // 1000 + 99, []),
+        (HELD_MAX_US // 1000 + 100, []),
+    ):
+        for event in feed(taker, after_ms, *changes):
+            transitions += engine.on_event(event)
+    believed_us = T0 * 1000 + HELD_MAX_US + 100_000
+    assert [(one.rule_id, one.kind, one.late, one.suppressed) for one in transitions] == [
+        ("over", Kind.FIRED, False, ""), ("stands", Kind.FIRED, False, ""),
+    ]  # fmt: skip
+    assert all(0 <= one.event_us - believed_us < 1000 and one.price == 5150 * PRICE_SCALE for one in transitions)
 
 
 def test_a_third_far_away_trade_is_held_against_the_second() -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 
@@ -95,6 +100,48 @@ async def test_the_real_schwab_needs_no_redirect(tmp_path: Path, base_url: str) 
 def test_a_client_needs_a_token(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no Schwab token at"):
         open_client("key", "secret", TokenFile(tmp_path / "token.json"), SCHWAB_URL)
+
+
+async def test_certificates_are_read_once_and_again_when_they_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "trusted.pem"
+    shutil.copy(certifi.where(), bundle)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    read, real = list[str](), httpx.create_ssl_context
+
+    def counting() -> ssl.SSLContext:
+        read.append(os.environ["SSL_CERT_FILE"])
+        return real()
+
+    monkeypatch.setattr(httpx, "create_ssl_context", counting)
+
+    async def open_and_close() -> None:
+        await open_client("key", "secret", token_file(tmp_path), SCHWAB_URL).close_async_session()
+
+    for _ in range(3):
+        await open_and_close()
+    assert read == [str(bundle)]
+    os.utime(bundle, ns=(1, 1))
+    await open_and_close()
+    assert len(read) == 2
+    bundle.write_text("no certificate")
+    with pytest.raises(ssl.SSLError):
+        await open_and_close()
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setattr(httpx, "create_ssl_context", real)
+    await open_and_close()
+
+
+async def test_nothing_is_kept_of_a_token_once_its_client_is_closed(tmp_path: Path) -> None:
+    for number in range(3):
+        file = token_file(tmp_path)
+        content = file.read()
+        content["token"]["access_token"] = f"access-{number}"
+        file.write(content)
+        await open_client("key", "secret", file, SCHWAB_URL).close_async_session()
+    kept = sys.modules["schwab"].LOG_REDACTOR.redacted_strings
+    assert not [secret for secret in kept if secret.startswith("access-")]
 
 
 # --- a stream --------------------------------------------------------------------------------------------------------

@@ -193,6 +193,29 @@ async def test_states_are_replaced_and_one_of_another_condition_stays_beside(sto
     assert await store.load_states() == (first, firing, other)
 
 
+@pytest.mark.parametrize("what", ["states", "gaps"])
+async def test_nothing_is_stored_of_an_event_that_is_not_on_the_tape(store: Store, what: str) -> None:
+    """A start takes the last event stored for the last one seen: a row between that and the tape's end would be lost
+    without a gap."""
+    store.record(a_tick(FRIDAY_US))
+    store.record(ClockTurn(FRIDAY_US + 5))
+    if what == "states":
+        await store.save_states([RuleState("r", "/ES", 0, "f", judged_us=FRIDAY_US + 5)], FRIDAY_US + 5)
+    else:
+        await store.save_gaps([Gap(FRIDAY_US + 5, FRIDAY_US - 9, FRIDAY_US + 5, "reset")])
+    (tape,) = queries.tape_paths(store.directory)
+    assert [event.event_us for event in queries.read_tape(tape)] == [FRIDAY_US, FRIDAY_US + 5]
+    assert await store.last_event_us() == FRIDAY_US + 5
+
+
+async def test_the_tape_ends_where_it_ends_whatever_else_is_stored(store: Store) -> None:
+    assert await store.taped_until_us() == 0
+    store.record(a_tick(FRIDAY_US))
+    await store.flush()
+    await store.note_audit(FRIDAY_US + 9, "note", {})
+    assert (await store.taped_until_us(), await store.last_event_us()) == (FRIDAY_US, FRIDAY_US + 9)
+
+
 async def test_a_state_not_judged_for_ninety_days_is_not_taken_up_again(store: Store) -> None:
     old = RuleState("old", "/ES", 0, "f", judged_us=1)
     kept = RuleState("kept", "/ES", 0, "f", judged_us=2)

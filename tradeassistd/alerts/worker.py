@@ -16,7 +16,7 @@ import structlog
 
 from tradeassistd.alerts.backoff import backoff_s
 from tradeassistd.alerts.channels.channel import Channel, UnsureError
-from tradeassistd.alerts.message import CARRIED_SHOWN_MAX, message_for
+from tradeassistd.alerts.message import CARRIED_SHOWN_MAX, Message, message_for
 from tradeassistd.alerts.routing import Routing
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import PermanentError, TransientError
@@ -115,6 +115,7 @@ class ChannelWorker:
         self._latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._turns = turns or Turns(clock)
         self._turn = Turn(f"channel.{channel.name}", clock)
+        self._sending = asyncio.Lock()
 
     def add(self, delivery: Delivery, alert: Alert) -> None:
         """Take on a delivery that is stored already. Keeps the most severe when there are too many for the memory."""
@@ -239,8 +240,10 @@ class ChannelWorker:
         message = message_for(item.alert, item.delivery, self._clock.now_us(), carried, count)
         self._turn(SEND_LIMIT_S)
         try:
-            async with self._clock.deadline(SEND_LIMIT_S):
-                await self.channel.send(message)
+            async with self._sending:  # what goes unstored may be on its way
+                self._turn(SEND_LIMIT_S)
+                async with self._clock.deadline(SEND_LIMIT_S):
+                    await self.channel.send(message)
         except TimeoutError:
             await self._retry(item, UnsureError(f"no answer within {SEND_LIMIT_S:.0f} s"))
         except TransientError as error:
@@ -253,6 +256,20 @@ class ChannelWorker:
         else:
             self._answered("")
             await self._settle(item, DeliveryState.SENT)
+
+    async def send_unstored(self, message: Message) -> bool:
+        """Send a message that the store knows nothing of, behind the one that is being sent; whether it was taken."""
+        try:
+            async with self._sending, self._clock.deadline(SEND_LIMIT_S):
+                await self.channel.send(message)
+        except (TimeoutError, TransientError, PermanentError) as error:
+            why = str(error) or f"no answer within {SEND_LIMIT_S:.0f} s"
+        except Exception as error:  # noqa: BLE001 - as in `_deliver`
+            why = _place_of(error)
+        else:
+            return True
+        _log.error("unstored.not_sent", channel=self.channel.name, error=why)
+        return False
 
     async def _carried(self, delivery: Delivery) -> tuple[int, list[Alert]]:
         """What its message has to say beside its own alert. Asked once it is marked sending: then nothing folds into it

@@ -10,7 +10,18 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from tradeassistd.api.control import Acknowledge, Acknowledged, AlertsQuery, Control, Reload, Silencing
+from tradeassistd.api.control import (
+    Acknowledge,
+    Acknowledged,
+    AlertsQuery,
+    Backfilling,
+    Control,
+    Keeping,
+    Prune,
+    Reload,
+    Silencing,
+    Verify,
+)
 from tradeassistd.api.documents import alert_document, instant, points
 from tradeassistd.api.models import (
     Acked,
@@ -47,7 +58,12 @@ def control_over(
     reconnect: Callable[[], None] = lambda: None,
     *,
     frames: Callable[[], Iterator[str]] = lambda: iter(()),
+    backfills: Backfilling | None = None,
+    verify: Verify | None = None,
     silencing: Silencing,
+    prune: Prune | None = None,
+    keeping: Keeping | None = None,
+    note: Callable[[str, Mapping[str, Any]], None] = lambda kind, body: None,
 ) -> Control:
     """The daemon's own Control. `directory` is the store's."""
     readers = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="api-store")
@@ -63,11 +79,16 @@ def control_over(
         alerts=alerts,
         reload=reload,
         acknowledge=acknowledge,
+        backfills=backfills,
+        verify=verify,
         reconnect=reconnect,
         frames=frames,
         silences=lambda: silences_of(engine),
         silence_document=lambda silence: Silence(**silence_document(silence, engine.rule_set)),
         silencing=silencing,
+        prune=prune,
+        keeping=keeping,
+        note=note,
     )
 
 
@@ -85,6 +106,8 @@ def health_of(status: Mapping[str, Any]) -> Health:
         problems.append(f"rule files rejected: {rules['problems'][0]}")
     problems += [f"channel {name}: {one['last_error']}" for name, one in status["channels"].items()
                  if one["failures_in_a_row"]]  # fmt: skip
+    if reason := status.get("unstored", {}).get("reason"):
+        problems.append(f"alerts wait for the disk: {reason}")
     if status["store"]["tape_error"]:
         problems.append(f"tape: {status['store']['tape_error']}")
     return Health(

@@ -18,6 +18,7 @@ from websockets.http11 import Request as Handshake
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from tradeassistd.api.audited import BY_HEADER, Reads, who
 from tradeassistd.api.events import Ping, Pong, Refused, Request, Subscribe
 from tradeassistd.api.hub import CLIENTS_MAX, TOO_SLOW, Hub
 
@@ -34,9 +35,12 @@ _REQUEST: TypeAdapter[Subscribe | Ping] = TypeAdapter(Request)
 class EventSocket(asyncio.Protocol):
     """An asyncio protocol as uvicorn expects it of its `ws` setting, and a client as the hub does."""
 
-    def __init__(self, hub: Hub, *, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
-        """The keywords are uvicorn's; of them only the set of open connections matters here."""
+    def __init__(
+        self, hub: Hub, *, config: Any, server_state: Any, app_state: Any, _loop: Any = None, reads: Reads | None = None
+    ) -> None:
+        """`reads` notes who listens. The other keywords are uvicorn's; only the set of open connections matters."""
         self._hub = hub
+        self._reads = reads
         self._connections: set[Any] = server_state.connections
         self._loop = asyncio.get_running_loop()
         # A web page says where it comes from, and has no business here; programs do not say.
@@ -136,6 +140,9 @@ class EventSocket(asyncio.Protocol):
         # What the hub has to say waits for the next turn of the loop, so the handshake goes first.
         if not self._hub.join(self, subscribe):
             return self._reject(HTTPStatus.SERVICE_UNAVAILABLE, f"{CLIENTS_MAX} clients are connected already")
+        if self._reads is not None:
+            headers = handshake.headers
+            self._reads(PATH, who(headers.get(BY_HEADER, "")), who(headers.get("User-Agent", "")))
         return self._protocol.send_response(response)
 
     def _reject(self, status: HTTPStatus, why: str) -> None:

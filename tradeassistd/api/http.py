@@ -15,7 +15,9 @@ from pydantic import AwareDatetime, BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tradeassistd import __version__
+from tradeassistd.api import backfill_routes, history_routes, retention_routes, store_routes
 from tradeassistd.api.answers import acked_document, health_of
+from tradeassistd.api.audited import Audited, Reads
 from tradeassistd.api.control import AlertsQuery, Control, ReloadResult
 from tradeassistd.api.events import Event, Kind
 from tradeassistd.api.hub import Hub
@@ -56,14 +58,18 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-def build(control: Control, hub: Hub) -> FastAPI:
-    """The application. Every route runs on the daemon's event loop, so what it reads of the engine fits together."""
+def build(control: Control, hub: Hub, reads: Reads | None = None) -> FastAPI:
+    """The application; with `reads` requests are noted in the audit.
+
+    Every route runs on the daemon's event loop, so what it reads of the engine fits together."""
     # No documentation pages: they would load scripts from elsewhere. The document itself is at /openapi.json.
     app = FastAPI(
         title="tradeassistd", version=__version__, description="The local API of the tradeassist daemon.",
         docs_url=None, redoc_url=None, responses={503: {"model": Failure}},
     )  # fmt: skip
     app.add_middleware(NoWebPages)
+    if reads is not None:
+        app.add_middleware(Audited, note=control.note, reads=reads)
     app.add_exception_handler(TradeAssistError, _answer_error)
     _add_health(app, control, hub)
     _add_market(app, control)
@@ -72,6 +78,10 @@ def build(control: Control, hub: Hub) -> FastAPI:
     _add_silences(app, control)
     _add_reconnect(app, control)
     _add_diagnostics(app, control)
+    backfill_routes.add_to(app, control)
+    history_routes.add_to(app, control)
+    retention_routes.add_to(app, control)
+    store_routes.add_to(app, control)
     _add_events(app)
     return app
 

@@ -15,6 +15,7 @@ from typing import cast
 
 import uvicorn
 
+from tradeassistd.api.audited import Reads
 from tradeassistd.api.control import Control
 from tradeassistd.api.event_socket import EventSocket
 from tradeassistd.api.http import build
@@ -58,8 +59,10 @@ class ApiServer:
         self._listeners: list[socket.socket] = []
         self._path: Path | None = None
         self._inode = 0
+        reads = Reads(control.note, clock)
+        socket_of = cast(type[asyncio.Protocol], partial(EventSocket, hub, reads=reads))
         self._config = uvicorn.Config(
-            build(control, hub), http="h11", ws=cast(type[asyncio.Protocol], partial(EventSocket, hub)), lifespan="off",
+            build(control, hub, reads), http="h11", ws=socket_of, lifespan="off",
             log_config=None, access_log=False, proxy_headers=False, server_header=False, date_header=False,
             limit_concurrency=CONNECTIONS_MAX, backlog=BACKLOG, timeout_graceful_shutdown=REQUESTS_END_S,
         )  # fmt: skip

@@ -41,11 +41,21 @@ class Clock(Protocol):
         ...
 
 
+def computer_us() -> int:
+    """What the computer's clock says, which somebody may set."""
+    return time.time_ns() // 1_000
+
+
+def machine_us() -> int:
+    """Machine time that also counts while the computer sleeps, and that nobody can set."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
+
+
 class WallClock:
     """Market time is the computer's."""
 
     def now_us(self) -> int:
-        return time.time_ns() // 1_000
+        return computer_us()
 
     async def sleep_until(self, at_us: int) -> None:
         # The wall clock may be set back while we sleep, so look again before returning.

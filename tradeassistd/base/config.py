@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from tradeassistd.base.amounts import DAY_S, size_bytes, span_s
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.paths import OFF, absolute, default_path, default_socket, default_state, read_settings_file
 from tradeassistd.base.yaml12 import Problem, Problems, compose, place_of
 
+KEPT_S_MAX = 100 * 365 * DAY_S
 _UNIT_S = {"s": 1, "m": 60, "h": 3600}
 FIELD_NAMES = {"app_key": "SCHWAB_CLIENT_ID", "app_secret": "SCHWAB_CLIENT_SECRET"}
 """The names other Schwab tools use for the two secrets; honoured from the environment."""
@@ -31,7 +33,29 @@ def _seconds(value: object) -> object:
     return value
 
 
+def kept_s(text: str) -> int | None:
+    """`30d`, `2y` as seconds, `forever` as None. Raises ValueError for what is too short or too long to be meant."""
+    seconds = span_s(text)
+    if seconds is not None and not DAY_S <= seconds <= KEPT_S_MAX:
+        raise ValueError(f"{text} is not at least a day (1d), and at most 100y or forever")
+    return seconds
+
+
+def _kept(value: object) -> object:
+    """Only words from outside: a bare number has no unit."""
+    return kept_s(str(value))
+
+
+def _bytes(value: object) -> object:
+    """`500MB` as bytes."""
+    return size_bytes(value) if isinstance(value, str) else value
+
+
 Duration = Annotated[int, BeforeValidator(_seconds), Field(gt=0)]
+Kept = Annotated[int | None, BeforeValidator(_kept)]
+"""Seconds, a day at least; None is forever."""
+Size = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
+"""Bytes."""
 
 
 def loopback_address(text: str) -> tuple[str, int]:
@@ -58,11 +82,48 @@ class RulesSettings(_Part):
     """Default: `rules.d` beside the settings file."""
 
 
+class KeepSettings(_Part):
+    """How long what is stored is kept: `36h`, `30d`, `8w`, `2y`, `forever`."""
+
+    tape: Kept = 30 * DAY_S
+    """Every event of a trading day; a day that is older than this is one file less."""
+    bars: Kept = 2 * 365 * DAY_S
+    """Bars shorter than a day, of trades and Schwab's, and where there were holes in them."""
+    daily_bars: Kept = None
+    alerts: Kept = None
+    """Alerts with their deliveries and the transitions they are of."""
+    transitions: Kept = 365 * DAY_S
+    """Changes of a rule's state that were no alert."""
+    rules: Kept = 2 * 365 * DAY_S
+    """Former texts of the rules; those in force while a tape that is kept was recorded stay."""
+    audit: Kept = 365 * DAY_S
+    """The audit, and silences that are over."""
+
+
+def kept_instead(keep: KeepSettings, given: Sequence[str]) -> KeepSettings:
+    """`keep` with what is given in place of it, each `tape=10d`. Raises ValueError."""
+    found: dict[str, int | None] = {}
+    for one in given:
+        name, _, text = one.partition("=")
+        if name not in KeepSettings.model_fields:
+            raise ValueError(f"{name!r} is none of {', '.join(KeepSettings.model_fields)}")
+        found[name] = kept_s(text)
+    return keep.model_copy(update=found)
+
+
 class StoreSettings(_Part):
-    """Where state is kept."""
+    """Where state is kept, how much of it and how long."""
 
     path: Path | None = None
     """Default: $STATE_DIRECTORY, $XDG_STATE_HOME/tradeassist, or /var/lib/tradeassist for root."""
+    tape: Literal["every", "1s", "bars"] = "every"
+    """What of the ticks goes on the tape: every one; of each symbol the last one of each second; or none, so that
+    one-minute bars are all that is left of prices. Only a tape with every tick can be replayed exactly."""
+    keep: KeepSettings = KeepSettings()
+    min_free: Size | None = None
+    """Room that the tape leaves on the disk, e.g. 2GB: below twice as much it is thinned to `1s`, below this it stops,
+    and alerts go on; 0 turns that off. Default: 1 GB, on a disk of less than 20 GB a
+    twentieth of it."""
 
 
 class SchwabSettings(_Part):
@@ -77,6 +138,18 @@ class SchwabSettings(_Part):
     """What becomes of data that Schwab marks as delayed: alerts say so, or rules take its prices for unknown."""
     callback_url: str = "https://127.0.0.1:8182"
     """The app's callback URL, exactly as it stands in Schwab's developer portal."""
+    calls_per_s: Annotated[float, Field(gt=0, le=20)] = 2.0
+    """How many REST calls are made in a second at most, over a while. Schwab names no limit, and may answer 429."""
+
+
+class HistorySettings(_Part):
+    """What is done by itself to keep one-minute bars whole."""
+
+    fill_days: Annotated[int, Field(ge=0, le=34)] = 10
+    """How many trading days back missing minutes are asked of Schwab after a start or a gap; 0 turns that off. Schwab
+    keeps minutes for some 34 trading days."""
+    charts: bool = True
+    """Whether Schwab's own minutes (CHART_EQUITY, CHART_FUTURES) are subscribed to, stored, and compared with ours."""
 
 
 class ChannelSettings(_Part):
@@ -124,6 +197,7 @@ class Settings(BaseSettings):
     rules: RulesSettings = RulesSettings()
     store: StoreSettings = StoreSettings()
     schwab: SchwabSettings = SchwabSettings()
+    history: HistorySettings = HistorySettings()
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     notify: tuple[str, ...] | None = None
     """Channels of a rule that names none; default: all."""

@@ -42,10 +42,26 @@ def state_directory(path: Path | None, environment: Mapping[str, str]) -> Path:
     if path is not None and not path.exists():
         raise ConfigError(f"no settings file at {path}", hint="name an existing file with --config")
     named = environment.get("TRADEASSIST_STORE__PATH")
-    if not named:
-        store = read_settings_file(file).get("store")
-        named = store.get("path") if isinstance(store, dict) else None
+    return state_of({} if named else read_settings_file(file), file, environment)
+
+
+def state_of(values: dict[str, Any], file: Path, environment: Mapping[str, str]) -> Path:
+    """Where state is kept by a map of settings that stands, or is to stand, in `file`."""
+    named = _given(values, "store", "path", environment)
     return absolute(Path(named), file) or default_state(environment) if named else default_state(environment)
+
+
+def rules_of(values: dict[str, Any], file: Path, environment: Mapping[str, str]) -> Path:
+    """Where the rules are by a map of settings that stands, or is to stand, in `file`."""
+    named = _given(values, "rules", "dir", environment)
+    return (absolute(Path(named), file) if named else None) or file.parent / "rules.d"
+
+
+def _given(values: dict[str, Any], part: str, key: str, environment: Mapping[str, str]) -> str:
+    """What the environment or the map says of one key; empty when neither does."""
+    section = values.get(part)
+    in_file = section.get(key) if isinstance(section, dict) else None
+    return environment.get(f"TRADEASSIST_{part}__{key}".upper()) or str(in_file or "")
 
 
 def default_socket(given_state: Path | None, environment: Mapping[str, str]) -> Path:
@@ -74,13 +90,7 @@ def socket_path(path: Path | None, environment: Mapping[str, str]) -> Path | Non
     if path is not None and not path.exists():
         raise ConfigError(f"no settings file at {path}", hint="name an existing file with --config")
     values = read_settings_file(file)
-
-    def given(part: str, key: str) -> str:
-        section = values.get(part)
-        in_file = section.get(key) if isinstance(section, dict) else None
-        return environment.get(f"TRADEASSIST_{part}__{key}".upper()) or str(in_file or "")
-
-    socket, store = given("api", "socket"), given("store", "path")
+    socket, store = _given(values, "api", "socket", environment), _given(values, "store", "path", environment)
     if socket:
         return None if socket == OFF else absolute(Path(socket), file)
     return default_socket(absolute(Path(store), file) if store else None, environment)

@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+import structlog
+
 from tradeassistd.base.errors import FatalError, TradeAssistError
+
+_log = structlog.get_logger(__name__)
 
 
 class Supervisor:
@@ -29,6 +33,8 @@ class Supervisor:
         for task in done - {waiter}:
             error = task.exception() if not task.cancelled() else None
             hint = error.hint if isinstance(error, TradeAssistError) else "see the log above; the state is kept"
+            if error is not None and not isinstance(error, TradeAssistError):
+                _log.error("loop.raised", loop=task.get_name(), exc_info=error)  # a mistake of the program: all of it
             raise FatalError(f"{task.get_name()} ended unasked: {error or 'cancelled'}", hint=hint) from error
 
     async def cancel(self, name: str) -> None:

@@ -23,9 +23,19 @@ from tradeassistd.base.errors import ConfigError, TransientError
 from tradeassistd.base.instant import US_PER_S, iso
 from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
 from tradeassistd.engine.events import ON_LINE
+from tradeassistd.feed.calls import Calls
 from tradeassistd.feed.countdown import due_notice, next_due_us
 from tradeassistd.feed.frames import Frame
-from tradeassistd.feed.schwab import LOG_IN, LoginDenied, LoginNeeded, Stream, Unauthorized, open_client, refresh
+from tradeassistd.feed.schwab import (
+    LOG_IN,
+    Charts,
+    LoginDenied,
+    LoginNeeded,
+    Stream,
+    Unauthorized,
+    open_client,
+    refresh,
+)
 from tradeassistd.feed.token import REFRESH_TOKEN_S, Signature, Token, TokenFile
 
 REFRESH_BEFORE_S = 300
@@ -84,6 +94,10 @@ class Login:
         """Ends the connection's wait; set it once there is a connection."""
         self.saw: Callable[[str], None] | None = None
         """Gets every frame of the streams opened from then on, as it came."""
+        self.charts: Charts | None = None
+        """Gets the minutes that Schwab tells on the streams opened from then on; None: they are not asked for."""
+        self.calls: Calls | None = None
+        """Notes every call to Schwab of the clients opened from then on."""
         self._settings = settings
         self._say = say
         self._memory = memory
@@ -137,7 +151,7 @@ class Login:
         settings = self._settings
         try:
             return open_client(settings.app_key.get_secret_value(), settings.app_secret.get_secret_value(), self.file,
-                               settings.base_url, write=self._store)  # fmt: skip
+                               settings.base_url, write=self._store, calls=self.calls)  # fmt: skip
         except ConfigError as error:
             raise LoginNeeded(error.message, hint=LOG_IN) from error
 
@@ -418,7 +432,7 @@ class _LoginStream(Stream):
     """A stream that tells the login what Schwab thinks of it, and tries once more with a fresh access token."""
 
     def __init__(self, login: Login, client: Any, put: Callable[[Frame], None]) -> None:
-        super().__init__(client, put, login.saw)
+        super().__init__(client, put, login.saw, login.charts)
         self._login = login
         self._token = login.token
 

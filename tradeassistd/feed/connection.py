@@ -39,6 +39,8 @@ LOGIN_NEEDED_WAIT_S = 3600.0
 ASK_AGAIN_FIRST_S = 60.0
 ASK_AGAIN_MAX_S = 900.0
 """Symbols that Schwab refused are asked for again after this long, twice as long each time."""
+CHARTS_AGAIN_S = 3_600.0
+"""A connection that broke over the request for charts is followed by ones without them for so long."""
 SENTINEL = "SPY"
 """Always subscribed: Schwab ends a stream without subscriptions (code 30)."""
 
@@ -52,6 +54,7 @@ class StreamPort(Protocol):
     async def subscribe(self, symbols: tuple[str, ...]) -> Mapping[str, str]: ...
     async def add(self, symbols: tuple[str, ...]) -> Mapping[str, str]: ...
     async def drop(self, symbols: tuple[str, ...]) -> None: ...
+    async def chart(self, symbols: tuple[str, ...]) -> None: ...
     async def receive(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -75,6 +78,8 @@ class ConnectionLoop:
         """Symbols that are not watched on this connection, and why."""
         self.listeners: list[Callable[[str, str], None]] = []
         """Called with each state and its reason; be quick, never raise."""
+        self.subscribed: list[Callable[[Sequence[str], Sequence[str], Mapping[str, str]], None]] = []
+        """Called with the symbols that were added, dropped and (with the reason) refused; be quick, never raise."""
         self._open_stream = open_stream
         self._queue = queue
         self._wanted = wanted
@@ -88,6 +93,9 @@ class ConnectionLoop:
         self._receiving: asyncio.Timeout | None = None
         self._ask_again_s = 0.0
         self._asked_again = 0
+        self._charted: tuple[str, ...] = ()
+        self._asks_charts = False
+        self._charts_again_s = 0.0
         self._woken = asyncio.Event()
         self._turn = (turns or Turns(clock)).join("connection")
 
@@ -157,6 +165,7 @@ class ConnectionLoop:
             self._complaints.clear()
             self._once_more.clear()
             self._given_up = ""
+            self._charted, self._asks_charts = (), False
             stream = self._open_stream(self._queue.put)
             self._enter("logging_in")
             self._turn(LOGIN_WITHIN_S)
@@ -167,6 +176,7 @@ class ConnectionLoop:
             self.connections += 1
             while True:
                 subscribed = await self._reconcile(stream, subscribed)
+                await self._chart(stream, subscribed)
                 self._turn(IDLE)  # while the queue is full it waits for the engine, which has a turn of its own
                 await self._queue.room()
                 if self._given_up:
@@ -202,6 +212,7 @@ class ConnectionLoop:
             self.refused = dict(await stream.subscribe(wanted))
         if len(self.refused) == len(wanted):
             raise TransientError(f"Schwab refused every symbol: {self.refused[wanted[0]]}")
+        self._tell_subscribed(wanted, (), self.refused)
         self._asked_again = 0
         self._plan_asking_again()
         self._complain_of_refused()
@@ -231,7 +242,24 @@ class ConnectionLoop:
             self._plan_asking_again()
         self._complain_of_refused()
         log.info("stream.resubscribed", added=more, dropped=fewer, refused=list(refused))
+        self._tell_subscribed(more, fewer, refused)
         return wanted
+
+    async def _chart(self, stream: StreamPort, subscribed: tuple[str, ...]) -> None:
+        """Schwab's own minutes beside the quotes: history can do without them, so prices never wait for them, and no
+        second connection is lost to them."""
+        wanted = tuple(symbol for symbol in subscribed if symbol not in self.refused)
+        if wanted == self._charted or self._clock.elapsed_s() < self._charts_again_s:
+            return
+        self._turn(SUBSCRIBE_WITHIN_S)
+        self._asks_charts = True
+        async with self._clock.deadline(SUBSCRIBE_WITHIN_S):
+            await stream.chart(wanted)
+        self._charted, self._asks_charts = wanted, False
+
+    def _tell_subscribed(self, added: Sequence[str], dropped: Sequence[str], refused: Mapping[str, str]) -> None:
+        for listen in self.subscribed:
+            listen([one for one in added if one not in refused], dropped, refused)
 
     def _plan_asking_again(self) -> None:
         wait_s = min(ASK_AGAIN_FIRST_S * 2**self._asked_again, ASK_AGAIN_MAX_S)
@@ -253,6 +281,9 @@ class ConnectionLoop:
 
     def _back_off(self, reason: str, live: bool, began_s: float) -> float:
         """Full jitter: anywhere between nothing and a limit that doubles with each failure."""
+        if self._asks_charts:
+            self._charts_again_s = self._clock.elapsed_s() + CHARTS_AGAIN_S
+            log.warning("charts.given_up", reason=reason, again_in_s=CHARTS_AGAIN_S)
         if live and self._clock.elapsed_s() - began_s >= STEADY_AFTER_S:
             self._failures = 0
         limit_s = min(BACKOFF_FIRST_S * 2**self._failures, BACKOFF_MAX_S)

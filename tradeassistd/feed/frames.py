@@ -1,4 +1,4 @@
-"""Decodes the streamer's frames: level-one items to `Change`, by Schwab's field numbers.
+"""Decodes the streamer's frames: level-one items to `Change`, by Schwab's field numbers, minutes to `ChartRow`.
 
 The tables follow the field lists of schwab-py 1.5.1 (LevelOneEquityFields, LevelOneFuturesFields), which match
 recorded frames. Typed decoding of the whole frame in one go is the quick path; one with another service or an odd field
@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import msgspec
 
+from tradeassistd.feed.charts import CHART_FIELDS, ChartRow
 from tradeassistd.market.quote import Change
 
 EQUITIES, FUTURES = "LEVELONE_EQUITIES", "LEVELONE_FUTURES"
@@ -72,6 +73,8 @@ class Decoded:
     passed: dict[str, Any] | None = None
     odd_items: int = 0
     """Items or services that were left out or read the slow way."""
+    charts: list[ChartRow] = field(default_factory=list)
+    """Minutes as Schwab tells them; they are no events."""
 
 
 def _item_type(service: str) -> type[Change]:
@@ -82,6 +85,14 @@ def _item_type(service: str) -> type[Change]:
     ]
     kind = msgspec.defstruct(f"_{service}", [("symbol", str), *fields], bases=(Change,), rename=names, gc=False)
     return cast(type[Change], kind)
+
+
+def _chart_type(service: str) -> type[ChartRow]:
+    """`ChartRow` as that service writes it."""
+    names = {"symbol": "key", **CHART_FIELDS[service]}
+    fields: list[tuple[str, Any, Any]] = [(name, float | None, None) for name in names if name != "symbol"]
+    kind = msgspec.defstruct(f"_{service}", [("symbol", str), *fields], bases=(ChartRow,), rename=names, gc=False)
+    return cast(type[ChartRow], kind)
 
 
 def _frame_type(items: dict[str, type[Change]]) -> Any:
@@ -102,9 +113,11 @@ class FrameDecoder:
 
     def __init__(self) -> None:
         items = {service: _item_type(service) for service in FIELDS}
+        charts = {service: _chart_type(service) for service in CHART_FIELDS}
         self._frame = msgspec.json.Decoder(_frame_type(items))
         self._envelope = msgspec.json.Decoder(_Envelope)
         self._items = {service: msgspec.json.Decoder(list[item]) for service, item in items.items()}  # type: ignore[valid-type]
+        self._charts = {service: msgspec.json.Decoder(list[item]) for service, item in charts.items()}  # type: ignore[valid-type]
 
     def decode(self, raw: str | bytes) -> Decoded:
         """Raises json.JSONDecodeError when the text is no JSON; nothing else."""
@@ -132,9 +145,14 @@ class FrameDecoder:
         if envelope.data is None:
             message = _plain(raw)
             return Decoded(Frame(_header_ms(message)), message)
-        frame, odd = Frame(0), 0
+        frame, charts, odd = Frame(0), list[ChartRow](), 0
         for part in envelope.data:
             frame.header_ms = max(frame.header_ms, part.timestamp)
+            if part.service in self._charts:
+                rows, bad = self._chart_rows(part)
+                charts += rows
+                odd += bad
+                continue
             decoder = self._items.get(part.service)
             if decoder is None:
                 odd += 1
@@ -145,7 +163,14 @@ class FrameDecoder:
                 changes, bad = _slow_items(part.service, _plain(bytes(part.content)))
                 frame.changes += changes
                 odd += 1 + bad
-        return Decoded(frame, None, odd)
+        return Decoded(frame, None, odd, charts)
+
+    def _chart_rows(self, part: _Service) -> tuple[list[ChartRow], int]:
+        """The minutes of a part, and how many of its items make no sense."""
+        try:
+            return self._charts[part.service].decode(part.content), 0
+        except msgspec.DecodeError:
+            return _slow_charts(part.service, _plain(bytes(part.content)))
 
 
 def _plain(raw: str | bytes) -> Any:
@@ -191,6 +216,21 @@ def _slow_items(service: str, content: Any) -> tuple[list[Change], int]:
                 bad += 1
         changes.append(change)
     return changes, bad
+
+
+def _slow_charts(service: str, content: Any) -> tuple[list[ChartRow], int]:
+    rows, bad = [], 0
+    for item in content if isinstance(content, list) else []:
+        values = [item.get(number) for number in CHART_FIELDS[service].values()] if isinstance(item, dict) else []
+        if not values or not isinstance(item.get("key"), str) or not all(map(_is_number, values)):
+            bad += 1
+            continue
+        seq = item.get("seq")
+        row = ChartRow(item["key"], seq=seq if isinstance(seq, int) else None)
+        for name, value in zip(CHART_FIELDS[service], values, strict=True):
+            setattr(row, name, value)
+        rows.append(row)
+    return rows, bad
 
 
 def _is_number(value: object) -> bool:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tradeassistd.base.clock import Clock, EventClock, MarketClock
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
+from tradeassistd.base.steady import SteadyClock
 from tradeassistd.engine.events import ON_LINE, ClockTurn, Connection, Event, Facts, Gap, Start
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.feed.frames import Frame
@@ -103,6 +104,8 @@ class Intake:
         """One frame: market time moves, whole seconds pass, a gap ends, changes become ticks."""
         if isinstance(self._clock, MarketClock):
             self._clock.advance(frame.header_ms * US_PER_MS)
+        elif isinstance(self._clock, SteadyClock) and frame.header_ms:
+            self._clock.hear(frame.header_ms * US_PER_MS)
         if self._start is not None or self._clock.now_us() // US_PER_S > self._events.last_us // US_PER_S:
             yield from self.seconds()
         if self._start is not None:
@@ -146,6 +149,8 @@ class Intake:
                 yield from self._connection(change)
             self._waiting.clear()
             return
+        if isinstance(self._clock, SteadyClock) and (jump := self._clock.take_jump()) is not None:
+            yield Gap(self._events.next_us(), *jump, "the computer's clock was set forth")
         first, last = self._events.last_us // US_PER_S + 1, now_us // US_PER_S
         if last - first >= TURNS_MAX:
             first = last

@@ -3,6 +3,9 @@
 A LAST far from the one before it in the same session may be a bad print, which would fire every rule it passes. It is
 held until something else says the same: a trade on its side of the way, or a bid or ask that has come over to it. A
 trade that is back on the old side refutes it. Nothing is held longer than HELD_MAX_US: then it is believed.
+
+What is believed is told on time, and not as late or missed: nothing has been traded since, so it is the present price,
+and the rules watched all along. By its exchange time it comes too late for a bar that has closed meanwhile.
 """
 
 from __future__ import annotations

@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import ssl
 import warnings
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import structlog
 
 from tradeassistd.base.errors import ConfigError, PermanentError, TransientError
+from tradeassistd.feed.calls import Calls
+from tradeassistd.feed.charts import ChartRow
 from tradeassistd.feed.frames import EQUITIES, FIELDS, FUTURES, Frame, FrameDecoder
 from tradeassistd.feed.token import TokenFile
-
-if TYPE_CHECKING:
-    import httpx
 
 SCHWAB_URL = "https://api.schwabapi.com"
 KEYS_PER_REQUEST = 100
 """A large SUBS makes one large image frame; the rest is added in steps of this many keys."""
+LEEWAY_S = 300
+"""A call made so shortly before the access token expires, or later, refreshes it first."""
 LOG_IN = "log in to Schwab again: tradeassist auth login"
 CODE_LOGIN_DENIED = 3
 CODE_CLOSE_CONNECTION = 12
 CODE_SYMBOL_LIMIT = 19
 CODES_DONE = (26, 27, 28, 29)
 """SUCCEEDED_COMMAND_… (Streamer Guide): schwab-py takes every code but 0 for a refusal."""
+
+Charts = Callable[[list[ChartRow]], None]
+"""Takes the minutes of a frame: be quick, never raise."""
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +54,9 @@ with warnings.catch_warnings():
     import schwab.contrib.util  # noqa: F401 - set_json_decoder looks it up as an attribute and fails without
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.httpx_client import AsyncOAuth2Client
-    from schwab.auth import TOKEN_ENDPOINT, client_from_access_functions, get_auth_context
+    from schwab.auth import TOKEN_ENDPOINT, TokenMetadata, get_auth_context
     from schwab.auth import AuthContext as AuthContext
+    from schwab.client import AsyncClient
     from schwab.streaming import StreamClient, StreamJsonDecoder, UnexpectedResponse, UnexpectedResponseCode
 
 for _name in ("schwab", "websockets.client"):
@@ -80,14 +90,17 @@ class Refused(TransientError):
 class Tap(StreamJsonDecoder):  # type: ignore[misc]
     """Sees every raw frame: hands data on and keeps it from schwab-py, passes replies and notifies through."""
 
-    def __init__(self, put: Callable[[Frame], None], saw: Callable[[str], None] | None = None) -> None:
-        """`put` gets what was decoded; `saw` every frame as it came."""
+    def __init__(
+        self, put: Callable[[Frame], None], saw: Callable[[str], None] | None = None, charts: Charts | None = None
+    ) -> None:
+        """`put` gets what was decoded, `charts` the minutes; `saw` every frame as it came."""
         self.frames = 0
         self.odd_items = 0
         self.notice = ""
         """What the last ADMIN notify said, e.g. why Schwab stopped the stream."""
         self._put = put
         self._saw = saw
+        self._charts = charts
         self._decoder = FrameDecoder()
 
     def decode_json_string(self, raw: str) -> dict[str, Any]:
@@ -104,6 +117,8 @@ class Tap(StreamJsonDecoder):  # type: ignore[misc]
         if decoded.odd_items:
             self.odd_items += decoded.odd_items
             log.debug("frame.odd", items=decoded.odd_items)
+        if decoded.charts and self._charts is not None:
+            self._charts(decoded.charts)
         if decoded.frame.header_ms or decoded.frame.changes:
             self._put(decoded.frame)
         if decoded.passed is None:
@@ -117,21 +132,52 @@ class Tap(StreamJsonDecoder):  # type: ignore[misc]
 
 
 def open_client(
-    app_key: str, app_secret: str, token_file: TokenFile, base_url: str, write: Callable[..., None] | None = None
-) -> Any:
+    app_key: str, app_secret: str, token_file: TokenFile, base_url: str, write: Callable[..., None] | None = None,
+    calls: Calls | None = None,
+) -> Any:  # fmt: skip
     """An async schwab-py client that refreshes its token, talking to `base_url`. Raises ConfigError.
 
-    A refreshed token is handed to `write` (default: into the file) in the file's format.
+    A refreshed token is handed to `write` (default: into the file) in the file's format; `calls` notes what is asked.
+    It is what schwab-py's
+    `client_from_access_functions` gives, made of the same public parts, but for two things that grow or cost with every
+    connection: the certificates are read once, and no token is put into schwab-py's list of what its log leaves out,
+    from which nothing ever goes (its loggers say nothing of tokens at the level they have here).
     """
-    write = write or token_file.write_refreshed
     try:
-        client = client_from_access_functions(app_key, app_secret, token_file.read, write, asyncio=True)
+        known = TokenMetadata.from_loaded_token(token_file.read(), write or token_file.write_refreshed)
     except (ValueError, KeyError) as error:
         raise ConfigError(f"{token_file.path} is not a token file", hint="log in to Schwab again") from error
-    client.session.register_compliance_hook("refresh_token_response", _checked_token_answer)
+    store = known.wrapped_token_write_func()
+
+    async def update_token(token: dict[str, Any], *args: Any, **named: Any) -> None:
+        store(token, *args, **named)
+
+    session = AsyncOAuth2Client(
+        app_key, client_secret=app_secret, token=known.token, token_endpoint=TOKEN_ENDPOINT,
+        update_token=update_token, leeway=LEEWAY_S, verify=_trusted(*_trust()),
+    )  # fmt: skip
+    session.register_compliance_hook("refresh_token_response", _checked_token_answer)
+    hooks = calls.hooks() if calls is not None else {}
     if not _is_schwab(base_url):
-        client.session.event_hooks = {"request": [_redirect(base_url)]}
-    return client
+        hooks["request"] = [*hooks.get("request", []), _redirect(base_url)]
+    if hooks:
+        session.event_hooks = hooks
+    return AsyncClient(app_key, session, token_metadata=known)
+
+
+def _trust() -> tuple[str, int]:
+    """Where the environment says the trusted certificates are, and when that changed (ns): a system replaces them."""
+    path = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or ""
+    try:
+        return path, Path(path).stat().st_mtime_ns if path else 0
+    except OSError:
+        return path, 0  # reading them will say what is wrong
+
+
+@lru_cache(maxsize=1)
+def _trusted(path: str, changed_ns: int) -> ssl.SSLContext:
+    """What every client would make for itself: reading all certificates holds up the event loop for 30 ms."""
+    return httpx.create_ssl_context()
 
 
 async def refresh(client: Any) -> None:
@@ -229,9 +275,17 @@ def _redirect(base_url: str) -> Callable[[httpx.Request], Any]:
 class Stream:
     """One connection: `login`, `subscribe`, `receive` until it breaks, `close`. Never used twice."""
 
-    def __init__(self, client: Any, put: Callable[[Frame], None], saw: Callable[[str], None] | None = None) -> None:
-        """`put` gets every decoded frame, `saw` each as it came (feed.ring)."""
-        self.tap = Tap(put, saw)
+    def __init__(
+        self, client: Any, put: Callable[[Frame], None], saw: Callable[[str], None] | None = None,
+        charts: Charts | None = None,
+    ) -> None:  # fmt: skip
+        """`put` gets every decoded frame, `saw` each as it came (feed.ring).
+
+        With `charts`, which gets the minutes that Schwab tells, these are subscribed to beside level one.
+        """
+        self.tap = Tap(put, saw, charts)
+        self._wants_charts = charts is not None
+        self._charted: set[str] = set()
         self._client = client
         self._stream = self._fresh()
 
@@ -269,12 +323,45 @@ class Stream:
     async def drop(self, symbols: tuple[str, ...]) -> None:
         """No more of `symbols`."""
         for service, part in _by_service(symbols):
-            less = self._stream.level_one_futures_unsubs if service == FUTURES else self._stream.level_one_equity_unsubs
-            for start in range(0, len(part), KEYS_PER_REQUEST):
-                try:
-                    await self._call(less(part[start : start + KEYS_PER_REQUEST]))
-                except Refused as error:  # rows that nobody wants go on coming, which does no harm
-                    log.warning("stream.not_dropped", reason=str(error))
+            await self._drop(
+                self._stream.level_one_futures_unsubs if service == FUTURES else self._stream.level_one_equity_unsubs,
+                part,
+            )
+
+    async def _drop(self, less: Any, symbols: list[str]) -> None:
+        for start in range(0, len(symbols), KEYS_PER_REQUEST):
+            try:
+                await self._call(less(symbols[start : start + KEYS_PER_REQUEST]))
+            except Refused as error:  # rows that nobody wants go on coming, which does no harm
+                log.warning("stream.not_dropped", reason=str(error))
+
+    async def chart(self, symbols: tuple[str, ...]) -> None:
+        """Schwab's minutes of `symbols` and of no others, where they are wanted. A refusal is only logged.
+
+        Raises TransientError when the connection breaks over it.
+        """
+        if not self._wants_charts:
+            return
+        for service, part in _by_service(symbols):
+            await self._chart(service, [symbol for symbol in part if symbol not in self._charted])
+        for service, part in _by_service(tuple(self._charted.difference(symbols))):
+            await self._drop(
+                self._stream.chart_futures_unsubs if service == FUTURES else self._stream.chart_equity_unsubs, part
+            )
+            self._charted.difference_update(part)
+
+    async def _chart(self, service: str, symbols: list[str]) -> None:
+        stream = self._stream
+        begin, more = (
+            (stream.chart_futures_subs, stream.chart_futures_add)
+            if service == FUTURES
+            else (stream.chart_equity_subs, stream.chart_equity_add)
+        )
+        begun = any((symbol[0] == "/") == (service == FUTURES) for symbol in self._charted)
+        refused = await self._ask(more if begun else begin, more, symbols) if symbols else {}
+        self._charted.update(symbol for symbol in symbols if symbol not in refused)
+        if refused:
+            log.info("charts.refused", service=service, symbols=len(refused), reason=next(iter(refused.values())))
 
     async def receive(self) -> None:
         """Take one frame off the socket. Raises TransientError or Replaced when the connection is over."""
@@ -294,7 +381,7 @@ class Stream:
         stream.set_json_decoder(self.tap)
         return stream
 
-    async def _ask(self, first: Any, more: Any, symbols: list[str], fields: list[Any]) -> dict[str, str]:
+    async def _ask(self, first: Any, more: Any, symbols: list[str], fields: list[Any] | None = None) -> dict[str, str]:
         """`first` for the first keys that are taken, `more` for the rest.
 
         Keys beyond Schwab's limit are found by halving, so that as many as fit are watched; any other refusal is of
@@ -305,7 +392,8 @@ class Stream:
         while parts:
             part = parts.popleft()
             try:
-                await self._call(call(part, fields=list(fields)))  # schwab-py may append to the list it gets
+                # schwab-py may append to the list it gets; charts have all their fields always.
+                await self._call(call(part, fields=list(fields)) if fields else call(part))
                 call = more
             except Refused as error:
                 if error.code == CODE_SYMBOL_LIMIT and len(part) > 1:

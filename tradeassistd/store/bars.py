@@ -20,6 +20,7 @@ _INSERT_STRETCH = """
     INSERT INTO watched (symbol, from_us, to_us, contract) VALUES (?, ?, ?, ?)
     ON CONFLICT (symbol, from_us) DO UPDATE SET to_us = excluded.to_us, contract = excluded.contract"""
 _WATCHED_UNTIL = "watched_until_us"
+_WATCHED_FROM = "watched_from_us"
 
 
 def insert_bars(raw: sqlite3.Connection, bars: Sequence[Bar]) -> int:
@@ -69,17 +70,36 @@ def insert_stretches(raw: sqlite3.Connection, stretches: Sequence[Stretch], unti
 
 def end_stretches(raw: sqlite3.Connection) -> None:
     """The daemon that watched is gone: what went on ended when it last said so."""
-    raw.execute("UPDATE watched SET to_us = max(from_us, ?) WHERE to_us = 0", (get_meta(raw, _WATCHED_UNTIL) or 0,))
+    raw.execute("UPDATE watched SET to_us = max(from_us, ?) WHERE to_us = 0", (watched_until_us(raw),))
+
+
+def watched_until_us(raw: sqlite3.Connection) -> int:
+    """Up to when the store knows what was watched, and has every bar that closed; 0 when it never was told."""
+    return get_meta(raw, _WATCHED_UNTIL) or 0
 
 
 def select_stretches(raw: sqlite3.Connection, symbol: str) -> list[Stretch]:
     """The spans in which the symbol was watched, oldest first, each with its end; one that goes on ends where it is
-    known to."""
-    until_us = get_meta(raw, _WATCHED_UNTIL) or 0
+    known to. They begin no earlier than the bars that are kept."""
+    until_us, kept_us = watched_until_us(raw), get_meta(raw, _WATCHED_FROM) or 0
     rows = raw.execute(
         "SELECT symbol, from_us, to_us, contract FROM watched WHERE symbol = ? ORDER BY from_us", (symbol,)
     )
-    return [Stretch(symbol, from_us, to_us or until_us, contract) for symbol, from_us, to_us, contract in rows]
+    stretches = (
+        Stretch(symbol, max(from_us, kept_us), to_us or until_us, contract) for symbol, from_us, to_us, contract in rows
+    )
+    return [one for one in stretches if one.to_us >= kept_us]
+
+
+def keep_watched_from(raw: sqlite3.Connection, from_us: int) -> None:
+    """Bars of trades from before that instant are about to go, whatever `watched` says."""
+    if from_us > (get_meta(raw, _WATCHED_FROM) or 0):
+        put_meta(raw, _WATCHED_FROM, from_us)
+
+
+def select_watched_symbols(raw: sqlite3.Connection) -> list[str]:
+    """Every symbol that was ever watched, sorted."""
+    return [symbol for (symbol,) in raw.execute("SELECT DISTINCT symbol FROM watched ORDER BY symbol")]
 
 
 def select_contracts(raw: sqlite3.Connection) -> dict[str, str]:

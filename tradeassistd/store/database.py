@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import aiosqlite
+import structlog
 
 from tradeassistd.base.clock import Clock
 from tradeassistd.store.faults import translated
 from tradeassistd.store.migrations import SQL, create_private, migrate
 
 BUSY_TIMEOUT_MS = 5_000
+MADE_ANEW_PAGES_MAX = 50_000
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -25,14 +29,17 @@ class Database:
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._in_use = False
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Clock, synchronous: str, migrations: Path | str) -> Database:
+    async def open(
+        cls, path: Path, *, clock: Clock, synchronous: str, migrations: Path | str, shrinks: bool = False
+    ) -> Database:
         """Open or create the file, mode 0600, and bring it to the newest schema of `store/sql/<migrations>`.
 
-        `synchronous` is NORMAL or FULL. An older file is copied beside itself before it is migrated. Raises
-        FatalError when the file is newer than this program, cannot be opened or is damaged; TransientError when it is
-        locked or the disk is full.
+        `synchronous` is NORMAL or FULL; one that `shrinks` can give pages back in steps. An older file is copied
+        beside itself before it is migrated. Raises FatalError when the file is newer than this program, cannot be
+        opened or is damaged; TransientError when it is locked or the disk is full.
         """
         create_private(path)
         opening = asyncio.ensure_future(cls._connect(path))
@@ -42,8 +49,11 @@ class Database:
             await (await opening).close()  # aiosqlite would leave behind a connection whose opening is cancelled
             raise
         try:
-            await database._hop(lambda raw: _prepare(raw, synchronous))
+            await database._hop(lambda raw: _prepare(raw, synchronous, shrinks=shrinks))
             await database._hop(lambda raw: migrate(raw, path, SQL / migrations, clock.now_us()))
+            if shrinks:
+                await database._hop(_make_shrink)
+            database._in_use = True
         except BaseException:
             await database.close()
             raise
@@ -81,16 +91,30 @@ class Database:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if (ours := translated(error, self.path)) is not None:
+            if (ours := translated(error, self.path, in_use=self._in_use)) is not None:
                 raise ours from error
             raise
 
 
-def _prepare(raw: sqlite3.Connection, synchronous: str) -> None:
+def _prepare(raw: sqlite3.Connection, synchronous: str, *, shrinks: bool) -> None:
     raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    if shrinks:
+        raw.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a new file, and for the next VACUUM of another
     raw.execute("PRAGMA journal_mode = WAL")
     raw.execute(f"PRAGMA synchronous = {synchronous}")
     raw.execute("PRAGMA foreign_keys = ON")
+
+
+def _make_shrink(raw: sqlite3.Connection) -> None:
+    """A file from before is made anew, once; a large one, which would hold up the start, at the next `db prune`."""
+    (mode,) = raw.execute("PRAGMA auto_vacuum").fetchone()
+    (pages,) = raw.execute("PRAGMA page_count").fetchone()
+    if mode or pages > MADE_ANEW_PAGES_MAX:
+        return
+    try:
+        raw.execute("VACUUM")
+    except sqlite3.OperationalError as error:  # no room for a second file, say: free pages are used again all the same
+        _log.warning("store.not_made_anew", file=raw.execute("PRAGMA database_list").fetchone()[2], reason=str(error))
 
 
 def _in_transaction(raw: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
 from pathlib import Path
 
-from tradeassistd.base.errors import FatalError
+from tradeassistd.base.errors import FatalError, TransientError
 
 MAIN_FILE = "main.db"
 LOCK_FILE = "daemon.lock"
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
+RESTORING = "restoring"
+"""Folder in which a restore makes the files ready; while it is there the directory is neither the old nor the new."""
+_HOLDER_WIDTH = 16
+"""Every process id fits, and covers one that stood there before."""
 _TAPE = re.compile(r"tape-(\d{8})\.db")
 
 
@@ -24,6 +29,12 @@ def tape_path(directory: Path, day: str) -> Path:
 def tape_paths(directory: Path) -> list[Path]:
     """Every tape there is, newest day first."""
     return sorted((path for path in directory.glob("tape-*.db") if _TAPE.fullmatch(path.name)), reverse=True)
+
+
+def refuse_half_restored(directory: Path) -> None:
+    """Raises FatalError when a restore of the directory was broken off."""
+    if (directory / RESTORING).exists():
+        raise FatalError(f"the restore of {directory} was broken off", hint="Run `tradeassist db restore` again")
 
 
 def make_directory(directory: Path) -> None:
@@ -46,9 +57,12 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         self._path = directory / LOCK_FILE
         self._file: int | None = None
+        self.left_behind = False
+        """Whether the daemon before did not end in good order: what it wrote may be damaged."""
 
     def take(self) -> bool:
-        """Whether the lock is ours now. Raises FatalError when the file cannot be opened."""
+        """Whether the lock is ours now. Raises FatalError when the file cannot be opened, TransientError when the disk
+        is full."""
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
@@ -59,15 +73,26 @@ class DirectoryLock:
         except BlockingIOError:
             os.close(file)
             return False
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        self.left_behind = os.fstat(file).st_size > 0
         self._file = file
+        try:
+            os.pwrite(file, f"{os.getpid()}\n".ljust(_HOLDER_WIDTH).encode(), 0)
+        except OSError as error:
+            self.release(clean=False)
+            hint = "Free some space on the disk that holds it" if error.errno == errno.ENOSPC else "Look at the disk"
+            raise TransientError(f"{self._path} cannot be written: {error.strerror}", hint=hint) from error
         return True
 
-    def release(self) -> None:
-        """Let the next daemon in. The file stays: unlinking it would let two daemons lock two files of one name."""
+    def release(self, *, clean: bool | None = None) -> None:
+        """Let the next daemon in; it looks for damage unless this one ended in good order (`clean`).
+
+        None: nobody looked, so that it is as it was before.
+
+        The file stays: unlinking it would let two daemons lock two files of one name.
+        """
         if self._file is not None:
-            os.ftruncate(self._file, 0)
+            if not self.left_behind if clean is None else clean:
+                os.ftruncate(self._file, 0)
             os.close(self._file)
             self._file = None
 

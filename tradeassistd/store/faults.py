@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from tradeassistd.base.errors import FatalError, TradeAssistError, TransientError
+from tradeassistd.store.directory import MAIN_FILE
 
 # Primary result codes (sqlite.org/rescode.html) that pass by themselves or once somebody makes room.
 _PASSING = {
@@ -18,19 +19,34 @@ _LASTING = {
     sqlite3.SQLITE_READONLY: "Give the daemon's user the right to write there",
     sqlite3.SQLITE_PERM: "Give the daemon's user the right to write there",
     sqlite3.SQLITE_CANTOPEN: "Give this user the right to read and write the directory and its files",
-    sqlite3.SQLITE_CORRUPT: "Stop the daemon, keep a copy of the file, and restore the last backup",
-    sqlite3.SQLITE_NOTADB: "Move the file away: it is not a database of this program",
 }
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+RESTORE = "`tradeassist db restore FILE --replace` puts a backup in its place and keeps the damaged file aside"
+NOT_NEEDED = "Alerts need nothing of it: the daemon sets the tape of today aside, an older one can be moved away"
 
 
-def translated(error: sqlite3.Error, path: Path) -> TradeAssistError | None:
-    """`error` as one of ours, by what the caller can do; None when it is a mistake of the program itself."""
+class DamagedError(FatalError):
+    """What is in a file is not what was written there."""
+
+    def __init__(self, path: Path, what: object) -> None:
+        super().__init__(f"{path.name} is damaged: {what}", hint=RESTORE if path.name == MAIN_FILE else NOT_NEEDED)
+        self.path = path
+
+
+def translated(error: sqlite3.Error, path: Path, *, in_use: bool = False) -> TradeAssistError | None:
+    """`error` as one of ours, by what the caller can do; None when it is a mistake of the program itself.
+
+    A right to write that a file `in_use` has lost may come back, and until then its writer holds what it has.
+    """
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
+    if primary in _DAMAGE:
+        return DamagedError(path, error)
     if primary in _PASSING:
         return TransientError(f"{path.name}: {error}", hint=_PASSING[primary])
     if primary in _LASTING:
-        return FatalError(f"{path.name}: {error}", hint=_LASTING[primary])
+        kind = TransientError if in_use else FatalError
+        return kind(f"{path.name}: {error}", hint=_LASTING[primary])
     return None
 
 
@@ -46,8 +62,9 @@ def refuse_newer(raw: sqlite3.Connection, path: Path, newest: int) -> int:
     """The file's schema version. Raises FatalError when this program knows only older ones."""
     version = schema_version(raw)
     if version > newest:
+        copy = f"{path.name}.before-{newest + 1:04d}"
         raise FatalError(
             f"{path.name} has schema {version}, and this program knows {newest} at most",
-            hint=f"Install the newer version again, or restore the copy {path.name}.before-{newest + 1:04d}",
+            hint=f"Install the newer version again, or put back {copy} (see `tradeassist db copies`)",
         )
     return version

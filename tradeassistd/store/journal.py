@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,12 +14,14 @@ if TYPE_CHECKING:  # the command line reads through here, and rules bring the wh
 
 _ACCEPTED = "accepted_rules"
 _STATUS = "status"
+_STATES_UNTIL = "states_until_us"
 _TEXTS = """
     SELECT rules.file, rule_texts.text FROM rule_sets
     JOIN rules ON rules.set_number = rule_sets.number JOIN rule_texts ON rule_texts.number = rules.text_number
     WHERE rule_sets.hash = ? ORDER BY rules.file
 """
 _MEMORY = "memory."
+NEVER_US = 2**62
 
 
 def put_meta(raw: sqlite3.Connection, key: str, value: str | int) -> None:
@@ -63,6 +65,11 @@ def insert_rules(raw: sqlite3.Connection, rule_set: RuleSet, commit: str, event_
     put_meta(raw, _ACCEPTED, rule_set.hash)
 
 
+def accepted_hash(raw: sqlite3.Connection) -> str:
+    """The hash of the rule set accepted last, empty before the first."""
+    return str(get_meta(raw, _ACCEPTED) or "")
+
+
 def select_rule_texts(raw: sqlite3.Connection, rules_hash: str = "") -> tuple[tuple[str, str], ...]:
     """(file, text) of the set with that hash, sorted; of the one accepted last when no hash is given."""
     wanted = rules_hash or get_meta(raw, _ACCEPTED)
@@ -76,9 +83,16 @@ def insert_audit(raw: sqlite3.Connection, event_us: int, kind: str, body: Mappin
     )
 
 
-def select_audit(raw: sqlite3.Connection, limit: int) -> list[tuple[int, str, dict[str, Any]]]:
-    """(event time, kind, body) of the last notes, newest first."""
-    rows = raw.execute("SELECT event_us, kind, body FROM audit ORDER BY id DESC LIMIT ?", (limit,))
+def select_audit(
+    raw: sqlite3.Connection, limit: int, *, kinds: Collection[str] = (), since_us: int = 0, until_us: int = 2**62
+) -> list[tuple[int, str, dict[str, Any]]]:
+    """(event time, kind, body) of the last notes, newest first; of kinds that fit one of those globs, or of all."""
+    fits = " OR ".join("kind GLOB ?" for _ in kinds)
+    rows = raw.execute(
+        f"""SELECT event_us, kind, body FROM audit WHERE event_us BETWEEN ? AND ? {f"AND ({fits})" if fits else ""}
+            ORDER BY id DESC LIMIT ?""",
+        (since_us, until_us, *kinds, limit),
+    )
     return [(event_us, kind, msgspec.json.decode(body)) for event_us, kind, body in rows]
 
 
@@ -92,6 +106,27 @@ def get_status(raw: sqlite3.Connection) -> dict[str, Any]:
     return dict(msgspec.json.decode(text)) if text else {}
 
 
+def note_states_until(raw: sqlite3.Connection, event_us: int) -> None:
+    """The rule states are as of that event time; what was decided by then is stored, too."""
+    if event_us > states_until_us(raw):
+        put_meta(raw, _STATES_UNTIL, event_us)
+
+
+def states_until_us(raw: sqlite3.Connection) -> int:
+    """The event time that the rule states are as of, 0 when that was never noted."""
+    return int(get_meta(raw, _STATES_UNTIL) or 0)
+
+
+def decided_until_us(raw: sqlite3.Connection) -> int:
+    """Up to which event time all that was decided is stored: 0 when nothing ever was, NEVER_US in a store from before
+    this was noted."""
+    if noted_us := states_until_us(raw):
+        return noted_us
+    tables = ("rule_states", "transitions")
+    is_old = any(raw.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)
+    return NEVER_US if is_old else 0
+
+
 def last_event_us(raw: sqlite3.Connection) -> int:
     """The greatest event time in main.db, 0 when there is none."""
     columns = ("transitions.event_us", "rule_sets.event_us", "rule_states.judged_us", "audit.event_us", "gaps.event_us")
@@ -99,4 +134,4 @@ def last_event_us(raw: sqlite3.Connection) -> int:
     for table, column in (name.split(".") for name in columns):
         (greatest,) = raw.execute(f"SELECT max({column}) FROM {table}").fetchone()
         found = max(found, greatest or 0)
-    return found
+    return max(found, states_until_us(raw))

@@ -71,6 +71,15 @@ def select_official(raw: sqlite3.Connection, symbol: str, interval: str, from_us
         yield Bar(symbol_, interval_, ALWAYS, start_us, end_us, open_, high, low, close, volume, trades=0)
 
 
+def count_official(raw: sqlite3.Connection, symbol: str, interval: str, from_us: int, to_us: int) -> int:
+    """How many official bars begin between two instants."""
+    (count,) = raw.execute(
+        "SELECT count(*) FROM official_bars WHERE symbol = ? AND interval = ? AND start_us >= ? AND start_us < ?",
+        (symbol, interval, from_us, to_us),
+    ).fetchone()
+    return int(count)
+
+
 def insert_span(raw: sqlite3.Connection, span: Span, source: Source, event_us: int) -> None:
     """Note that the official minutes of a span are all there; spans that touch become one."""
     touching = raw.execute(
@@ -87,6 +96,16 @@ def select_spans(raw: sqlite3.Connection, symbol: str) -> list[Span]:
     """The spans of a symbol whose official minutes are all there, oldest first, none touching another."""
     rows = raw.execute("SELECT symbol, from_us, to_us FROM filled WHERE symbol = ? ORDER BY from_us", (symbol,))
     return [Span(*row) for row in rows]
+
+
+def newest_minute_us(raw: sqlite3.Connection, symbol: str) -> int:
+    """Where the last one-minute bar of a symbol ends, made of trades or told by Schwab; 0 when there is none."""
+    ours = "SELECT end_us FROM bars WHERE symbol = :symbol AND interval = '1m' AND session = 'always'"
+    theirs = "SELECT end_us FROM official_bars WHERE symbol = :symbol AND interval = '1m'"
+    newest = (
+        raw.execute(f"{one} ORDER BY start_us DESC LIMIT 1", {"symbol": symbol}).fetchone() for one in (ours, theirs)
+    )
+    return max(row[0] if row else 0 for row in newest)
 
 
 def upsert_day(raw: sqlite3.Connection, answer: DayAnswer, event_us: int) -> None:

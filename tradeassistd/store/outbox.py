@@ -23,7 +23,7 @@ DELIVERY_COLUMNS = (
 _OPERANDS = msgspec.json.Decoder(tuple[Operand, ...])
 _SETUP = msgspec.json.Decoder(tuple[tuple[str, float | str | None], ...])
 _CHANNELS = msgspec.json.Decoder(tuple[str, ...])
-_OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
+OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
 
 # Writing the same decision twice (a caller that tries again) changes nothing.
 _INSERT_TRANSITION = (
@@ -36,7 +36,7 @@ INSERT_DELIVERY = f"INSERT INTO deliveries ({DELIVERY_COLUMNS}) VALUES (?{', ?' 
 # A settled delivery stays settled, whatever an old copy in somebody's memory says.
 _MARK = f"""
     UPDATE deliveries SET state = ?, attempts = ?, settled_us = ?, error = ?, maybe_repeat = ?
-    WHERE alert_id = ? AND channel = ? AND state IN ({_OPEN})"""
+    WHERE alert_id = ? AND channel = ? AND state IN ({OPEN})"""
 _ALERT_COLUMNS = [
     *(f"a.{column}" for column in ("id", "severity", "title", "text", "rules_hash", "description")),
     *(f"t.{column}" for column in _TRANSITION_COLUMNS.split(", ")),
@@ -58,14 +58,15 @@ def insert_decided(raw: sqlite3.Connection, decided: Decided) -> None:
     """All rows of one decision. Raises ValueError when an alert's transition is not part of it."""
     raw.executemany(_INSERT_TRANSITION, [_transition_row(*item) for item in enumerate(decided.transitions)])
     for alert in decided.alerts:
-        position = decided.transitions.index(alert.transition)
-        raw.execute(
-            _INSERT_ALERT,
-            (alert.id, decided.event_us, position, alert.severity, alert.title, alert.text, alert.rules_hash,
-             alert.description),
-        )  # fmt: skip
+        raw.execute(_INSERT_ALERT, _alert_row(decided.transitions.index(alert.transition), alert))
     insert = f"{INSERT_DELIVERY} DO NOTHING"
     raw.executemany(insert, [delivery_row(delivery) for delivery in decided.deliveries])
+
+
+def insert_imported(raw: sqlite3.Connection, position: int, alert: Alert) -> None:
+    """An alert of another store, with its transition, at a position that is free at its event time."""
+    raw.execute(_INSERT_TRANSITION, _transition_row(position, alert.transition))
+    raw.execute(_INSERT_ALERT, _alert_row(position, alert))
 
 
 def update_delivery(raw: sqlite3.Connection, delivery: Delivery) -> bool:
@@ -87,7 +88,7 @@ def select_open(
     columns = ", ".join(f"d.{column}" for column in DELIVERY_COLUMNS.split(", "))
     rows = raw.execute(
         f"""{_SELECT_ALERT}, {columns} {_JOIN} JOIN deliveries d ON d.alert_id = a.id
-            WHERE d.state IN ({_OPEN}) AND (:channel IS NULL OR d.channel = :channel)
+            WHERE d.state IN ({OPEN}) AND (:channel IS NULL OR d.channel = :channel)
             AND (:due IS NULL OR d.not_before_us <= :due)
             ORDER BY {RANK}, d.created_us, d.alert_id LIMIT :most""",
         {"channel": channel, "most": limit, "due": due_us},
@@ -97,7 +98,7 @@ def select_open(
 
 def select_open_channels(raw: sqlite3.Connection) -> list[str]:
     """Names of the channels that have deliveries not settled yet."""
-    return [name for (name,) in raw.execute(f"SELECT DISTINCT channel FROM deliveries WHERE state IN ({_OPEN})")]
+    return [name for (name,) in raw.execute(f"SELECT DISTINCT channel FROM deliveries WHERE state IN ({OPEN})")]
 
 
 def select_alerts(
@@ -193,6 +194,13 @@ def count_deliveries(raw: sqlite3.Connection) -> dict[str, dict[str, int]]:
 def _deliveries_of(raw: sqlite3.Connection, alert_id: str) -> tuple[Delivery, ...]:
     rows = raw.execute(f"SELECT {DELIVERY_COLUMNS} FROM deliveries WHERE alert_id = ? ORDER BY channel", (alert_id,))
     return tuple(delivery_of(row) for row in rows)
+
+
+def _alert_row(position: int, alert: Alert) -> tuple[Any, ...]:
+    return (
+        alert.id, alert.transition.event_us, position, alert.severity, alert.title, alert.text, alert.rules_hash,
+        alert.description,
+    )  # fmt: skip
 
 
 def _transition_row(position: int, transition: Transition) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from tradeassistd.engine.events import Gap
 from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import RuleState, Transition
 from tradeassistd.market.bar import Bar
+from tradeassistd.market.session import trading_day
 from tradeassistd.market.tick import Tick
 from tradeassistd.store import bars as bar_rows
 from tradeassistd.store import journal, outbox
@@ -18,14 +20,16 @@ from tradeassistd.store.outbox import StoredAlert
 from tradeassistd.store.reading import EmptyFileError, reading
 from tradeassistd.store.rule_states import select_states
 from tradeassistd.store.silences import select_silences
+from tradeassistd.store.tape_files import day_of
+from tradeassistd.store.tape_reading import last_ticks as ticks_of_tape
 from tradeassistd.store.tape_reading import newest_ticks, read_tape
 
 TAPES_SEARCHED_MAX = 5
 """How many trading days `last_quotes` goes back for a symbol."""
 
 __all__ = [
-    "StoredAlert", "alerts", "audit", "bars", "daemon_running", "delivery_counts", "gaps", "last_quotes", "read_tape",
-    "rule_states", "rule_texts", "silences", "status", "tape_paths", "transitions",
+    "StoredAlert", "alerts", "audit", "bars", "daemon_running", "delivery_counts", "gaps", "last_quotes", "last_ticks",
+    "read_tape", "rule_states", "rule_texts", "silences", "status", "tape_paths", "transitions",
 ]  # fmt: skip
 
 
@@ -48,6 +52,18 @@ def last_quotes(directory: Path, symbols: Collection[str] | None = None) -> dict
         if wanted is not None and wanted <= found.keys():
             break
     return dict(sorted(found.items()))
+
+
+def last_ticks(directory: Path, symbol: str, *, before_us: int = 2**62, limit: int = 100) -> list[Tick]:
+    """The last ticks of a symbol from before an event time, oldest first, over as many days as it takes, up to five."""
+    day = trading_day(before_us)[0] if before_us < 2**62 else "9"
+    found: list[Tick] = []
+    for path in [one for one in tape_paths(directory) if day_of(one.name) <= day][:TAPES_SEARCHED_MAX]:
+        with suppress(EmptyFileError):
+            found = ticks_of_tape(path, symbol, before_us=before_us, limit=limit - len(found)) + found
+        if len(found) >= limit:
+            break
+    return found
 
 
 def alerts(
@@ -109,7 +125,9 @@ def gaps(directory: Path, *, since_us: int = 0) -> list[Gap]:
         return bar_rows.select_gaps(raw, since_us=since_us)
 
 
-def audit(directory: Path, limit: int = 50) -> list[tuple[int, str, dict[str, Any]]]:
-    """(event time, kind, body) of the last notes, newest first."""
+def audit(
+    directory: Path, limit: int = 50, *, kinds: Collection[str] = (), since_us: int = 0, until_us: int = 2**62
+) -> list[tuple[int, str, dict[str, Any]]]:
+    """(event time, kind, body) of the last notes, newest first; of kinds that fit one of those globs, or of all."""
     with reading(directory / MAIN_FILE, "main") as raw:
-        return journal.select_audit(raw, limit)
+        return journal.select_audit(raw, limit, kinds=kinds, since_us=since_us, until_us=until_us)

@@ -19,7 +19,8 @@ _MORE = tuple(field for field in msgspec.structs.fields(RuleState) if field.name
 _More = msgspec.defstruct("_More", [(field.name, field.type, field.default) for field in _MORE], omit_defaults=True)
 _MORE_DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_More)
 _NAMES = ", ".join((*_COLUMNS, "more"))
-_SELECT = f"SELECT {_NAMES} FROM rule_states WHERE judged_us >= ? ORDER BY rule_id, symbol, level, fingerprint"
+_SELECT = f"""SELECT {_NAMES} FROM rule_states WHERE judged_us >= ? OR judged_us = 0
+              ORDER BY rule_id, symbol, level, fingerprint"""
 _UPSERT = f"INSERT OR REPLACE INTO rule_states ({_NAMES}) VALUES (?{', ?' * len(_COLUMNS)})"
 
 
@@ -29,7 +30,10 @@ def upsert_states(raw: sqlite3.Connection, states: Sequence[RuleState]) -> None:
 
 
 def select_states(raw: sqlite3.Connection) -> tuple[RuleState, ...]:
-    """The stored states that are not too old to be taken up, by rule, symbol and level."""
+    """The stored states that are not too old to be taken up, by rule, symbol and level.
+
+    One whose result was never known may know its sides all the same.
+    """
     newest_us = raw.execute("SELECT ifnull(max(judged_us), 0) FROM rule_states").fetchone()[0]
     return tuple(_state(row) for row in raw.execute(_SELECT, (newest_us - STATE_KEPT_US,)))
 
@@ -37,7 +41,8 @@ def select_states(raw: sqlite3.Connection) -> tuple[RuleState, ...]:
 def delete_old_states(raw: sqlite3.Connection) -> int:
     """Forget the states that `select_states` leaves out; gives how many there were."""
     newest_us = raw.execute("SELECT ifnull(max(judged_us), 0) FROM rule_states").fetchone()[0]
-    return raw.execute("DELETE FROM rule_states WHERE judged_us < ?", (newest_us - STATE_KEPT_US,)).rowcount
+    oldest_us = newest_us - STATE_KEPT_US
+    return raw.execute("DELETE FROM rule_states WHERE judged_us BETWEEN 1 AND ?", (oldest_us - 1,)).rowcount
 
 
 def _row(state: RuleState) -> tuple[Any, ...]:

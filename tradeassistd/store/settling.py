@@ -15,6 +15,7 @@ from tradeassistd.engine.transition import Kind, Transition
 from tradeassistd.store.outbox import (
     DELIVERY_COLUMNS,
     INSERT_DELIVERY,
+    OPEN,
     RANK,
     delivery_of,
     delivery_row,
@@ -36,9 +37,10 @@ _FOLD = """
     UPDATE deliveries SET state = 'folded', folded_into = ?, settled_us = ?
     WHERE alert_id = ? AND channel = ? AND state = 'pending'"""
 _CARRY = "UPDATE deliveries SET carries = ?, expires_us = ? WHERE alert_id = ? AND channel = ?"
-_OUTLOOK = """
+# Also one that was being sent: a daemon that begins where market time is not known yet, or was set back, waits for it.
+_OUTLOOK = f"""
     SELECT count(*), ifnull(min(not_before_us), 0) FROM deliveries
-    WHERE channel = ? AND state = 'pending' AND not_before_us > ?"""
+    WHERE channel = ? AND state IN ({OPEN}) AND not_before_us > ?"""
 _GIVEN_UP = f"""
     SELECT {DELIVERY_COLUMNS} FROM deliveries
     WHERE channel = :channel AND (alert_id = :alert OR (state = 'folded' AND folded_into = :alert))

@@ -14,9 +14,10 @@ from tradeassistd.engine.events import ClockTurn, Event
 from tradeassistd.market.session import trading_day
 from tradeassistd.market.tick import Tick
 from tradeassistd.store.database import Database
+from tradeassistd.store.density import Density, note_density
 from tradeassistd.store.directory import tape_path
-from tradeassistd.store.journal import put_meta
-from tradeassistd.store.tape_rows import EventRow, SymbolTable, TickRow, entries_of, event_row, fits_columns
+from tradeassistd.store.journal import get_meta, put_meta
+from tradeassistd.store.tape_rows import TICKS, EventRow, SymbolTable, TickRow, entries_of, event_row, fits_columns
 
 ROWS_AT_ONCE_MAX = 2_048
 """Of one statement. SQLite runs outside the interpreter's lock, and each time it comes back it waits for that lock, up
@@ -28,31 +29,37 @@ _HOUR_US = 3_600 * US_PER_S
 class Tape:
     """One open tape file; one `write` at a time."""
 
-    def __init__(self, database: Database, symbols: SymbolTable, begin_us: int, end_us: int) -> None:
+    def __init__(
+        self, database: Database, symbols: SymbolTable, begin_us: int, end_us: int, ticks: int | None = None
+    ) -> None:
         self.begin_us = begin_us
         self.end_us = end_us
         self.path = database.path
         self._database = database
         self._symbols = symbols
+        self._ticks = ticks
+        """How many there are on it; None on a tape from before they were counted."""
 
     @classmethod
-    async def open(cls, directory: Path, at_us: int, *, clock: Clock) -> Tape:
+    async def open(cls, directory: Path, at_us: int, *, clock: Clock, density: Density = Density.EVERY) -> Tape:
         """The tape of the trading day that holds the instant. Raises like Database.open."""
         day, begin_us = trading_day(at_us)
         database = await Database.open(
             tape_path(directory, day), clock=clock, synchronous="NORMAL", migrations="tape"
         )  # NORMAL: a power cut may cost the last batches, which is a gap, and never the file
 
-        def begin(raw: sqlite3.Connection) -> SymbolTable:
+        def begin(raw: sqlite3.Connection) -> tuple[SymbolTable, int | None]:
+            is_new = get_meta(raw, "begin_us") is None
             put_meta(raw, "begin_us", begin_us)
-            return SymbolTable(entries_of(raw))
+            note_density(raw, density)
+            return SymbolTable(entries_of(raw)), 0 if is_new else get_meta(raw, TICKS)
 
         try:
-            symbols = await database.transaction(begin)
+            symbols, ticks = await database.transaction(begin)
         except BaseException:
             await database.close()
             raise
-        return cls(database, symbols, begin_us, _end_us(day, begin_us))
+        return cls(database, symbols, begin_us, _end_us(day, begin_us), ticks)
 
     def holds(self, event: Event) -> bool:
         """Whether the event belongs to this trading day."""
@@ -63,14 +70,14 @@ class Tape:
 
         Raises TransientError or FatalError; nothing was stored then, and the same events may be written again.
         """
-        repeated = await self._database.transaction(lambda raw: self._write(raw, events))
+        repeated, self._ticks = await self._database.transaction(lambda raw: self._write(raw, events))
         self._symbols.unsaved.clear()
         return repeated
 
     async def close(self) -> None:
         await self._database.close()
 
-    def _write(self, raw: sqlite3.Connection, events: Sequence[Event]) -> int:
+    def _write(self, raw: sqlite3.Connection, events: Sequence[Event]) -> tuple[int, int | None]:
         ticks: list[TickRow] = []
         turns: list[tuple[int]] = []
         notes: list[EventRow] = []
@@ -90,9 +97,13 @@ class Tape:
         except OverflowError:
             notes += _odd_ticks(events, ticks, begin_us)
             _insert(raw, "ticks", [row for row in ticks if fits_columns(row)])
+        count = None if self._ticks is None else self._ticks + raw.total_changes - before
         _insert(raw, "clock", turns)
         _insert(raw, "events", notes)
-        return len(events) - (raw.total_changes - before)
+        repeated = len(events) - (raw.total_changes - before)
+        if count is not None:
+            put_meta(raw, TICKS, count)  # counting the rows of a large tape takes seconds
+        return repeated, count
 
 
 def _insert(raw: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -56,6 +56,20 @@ def newest_ticks(path: Path, symbols: frozenset[str] | None = None) -> dict[str,
         return newest
 
 
+def last_ticks(path: Path, symbol: str, *, before_us: int, limit: int) -> list[Tick]:
+    """The last ticks of a symbol on a tape from before an event time, oldest first. Raises like `reading`."""
+    with reading(path, "tape") as raw:
+        (begin_us,) = raw.execute("SELECT value FROM meta WHERE key = 'begin_us'").fetchone() or (0,)
+        last_at = min(before_us - begin_us - 1, AT_MASK)
+        found: list[Tick] = []
+        for entry in entries_of(raw):
+            if entry.symbol == symbol and last_at >= 0:
+                base = entry.id << KEY_BITS
+                rows = raw.execute(f"{_TICKS} DESC LIMIT ?", (base, base | last_at, limit))
+                found += [tick_of(symbol, entry.unit, begin_us, row) for row in rows]
+        return sorted(found, key=_by_time)[-limit:]  # an entry more where prices became finer within the day
+
+
 def newest_event_us(path: Path) -> int:
     """The greatest event time on a tape, 0 when it is empty. Raises like `reading`."""
     try:
@@ -64,6 +78,12 @@ def newest_event_us(path: Path) -> int:
             return reader.begin_us + reader.last_at if reader.last_at >= 0 else 0
     except EmptyFileError:
         return 0
+
+
+def span_us(raw: sqlite3.Connection) -> tuple[int, int]:
+    """The event times of the first and the last event of an open tape; 0 and 0 when it is empty."""
+    reader = _Reader(raw)
+    return (reader.begin_us + reader.first_at, reader.begin_us + reader.last_at) if reader.last_at >= 0 else (0, 0)
 
 
 class _Reader:

@@ -20,6 +20,8 @@ from tradeassistd.market.tick import Tick
 KEY_BITS = 40
 AT_MASK = (1 << KEY_BITS) - 1
 LEAST_DECIMALS = 2
+TICKS = "ticks"
+"""The key of `meta` under which a tape counts its ticks."""
 ODD_TICK = "tick"
 """The kind under which a tick stands among the other events when a number of it fits no column."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,18 @@ from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import RuleState, State
 from tradeassistd.market.bar import Bar, Stretch
 from tradeassistd.store import bars, journal, outbox, rule_states, settling, silences
+from tradeassistd.store.damage import SetAside, look_for_damage
 from tradeassistd.store.database import Database
-from tradeassistd.store.directory import MAIN_FILE, DirectoryLock, lock_holder, make_directory, tape_paths
+from tradeassistd.store.density import Density
+from tradeassistd.store.directory import (
+    MAIN_FILE,
+    DirectoryLock,
+    lock_holder,
+    make_directory,
+    refuse_half_restored,
+    tape_paths,
+)
+from tradeassistd.store.faults import DamagedError
 from tradeassistd.store.records import Alert, Decided, Delivery
 from tradeassistd.store.settling import Due
 from tradeassistd.store.tape_reading import newest_event_us
@@ -44,37 +55,56 @@ class Store:
 
     @classmethod
     async def open(
-        cls, directory: Path, *, clock: Clock, buffered_max: int = TAPE_BUFFERED_MAX, turns: Turns | None = None
-    ) -> Store:
-        """Take the directory for this process, create or migrate main.db.
+        cls, directory: Path, *, clock: Clock, buffered_max: int = TAPE_BUFFERED_MAX, turns: Turns | None = None,
+        density: Density = Density.EVERY,
+    ) -> Store:  # fmt: skip
+        """Take the directory for this process, create or migrate main.db; `density`: what the tape is to keep.
 
-        Raises FatalError when another daemon holds the directory or the files cannot be used.
+        Raises FatalError when another daemon holds the directory or the files cannot be used (DamagedError: main.db
+        is damaged), TransientError when the disk is full or a file is locked.
         """
         make_directory(directory)
         lock = await _take_lock(directory, clock)
         try:
-            main = await Database.open(directory / MAIN_FILE, clock=clock, synchronous="FULL", migrations="main")
-        except BaseException:
-            lock.release()
+            refuse_half_restored(directory)
+            aside = await _look_for_damage(directory, whole=lock.left_behind)
+            main = await Database.open(
+                directory / MAIN_FILE, clock=clock, synchronous="FULL", migrations="main", shrinks=True
+            )
+        except BaseException as error:
+            looked_through = not lock.left_behind and not isinstance(error, DamagedError)
+            lock.release(clean=looked_through)
             raise
-        return cls(directory, lock, main, TapeWriter(directory, clock=clock, buffered_max=buffered_max, turns=turns))
+        tape = TapeWriter(directory, clock=clock, buffered_max=buffered_max, turns=turns, density=density)
+        if aside is not None:
+            tape.note_set_aside(aside)
+        return cls(directory, lock, main, tape)
 
-    async def close(self) -> None:
-        """Write what is left, close every file, let the next daemon in. The files are closed even when it raises."""
+    async def close(self, *, clean: bool = True) -> None:
+        """Write what is left, close every file, let the next daemon in. The files are closed even when it raises.
+
+        Unless the end is a `clean` one the next daemon reads the files through for damage.
+        """
         try:
             await self.tape.close()
+        except BaseException:
+            clean = False
+            raise
         finally:
             try:
                 await self._main.close()
+            except BaseException:
+                clean = False
+                raise
             finally:
-                self._lock.release()
+                self._lock.release(clean=clean)
 
     def record(self, event: Event) -> None:
         """Put an event on the tape; never waits (see TapeWriter.record)."""
         self.tape.record(event)
 
     async def run(self) -> None:
-        """The writer loop of the tape; ends only by cancellation or FatalError."""
+        """The writer loop of the tape; ends only by cancellation."""
         await self.tape.run()
 
     async def flush(self) -> None:
@@ -84,23 +114,29 @@ class Store:
     async def commit(self, decided: Decided, states: Sequence[RuleState]) -> None:
         """Make all that was decided at one event durable, in one transaction; call it before anything is sent.
 
+        `states` are all that changed up to that event since they were last given to the store.
         The tape up to that event goes first, but a tape that cannot be written does not hold up an alert. Committing
         the same decision again changes nothing.
         """
-        try:
-            await self.tape.flush()
-        except TransientError as error:
-            _log.warning("tape.behind_alert", event_us=decided.event_us, error=str(error))
+        await self._write_tape("tape.behind_alert", decided.event_us)
 
         def write(raw: sqlite3.Connection) -> None:
             outbox.insert_decided(raw, decided)
             settling.withdraw(raw, decided)
             rule_states.upsert_states(raw, states)
+            journal.note_states_until(raw, decided.event_us)
             silences.write_silences(raw, decided.silences)
             for key, value in decided.memory:
                 journal.put_memory(raw, key, value)
 
         await self._main.transaction(write)
+
+    async def _write_tape(self, behind: str, event_us: int) -> None:
+        """Write the tape up to now; one that cannot be written holds up nothing else."""
+        try:
+            await self.tape.flush()
+        except TransientError as error:
+            _log.debug(behind, event_us=event_us, error=str(error))
 
     async def open_deliveries(
         self, channel: str | None = None, limit: int = OPEN_DELIVERIES_MAX, due_us: int | None = None
@@ -161,8 +197,22 @@ class Store:
         """The greatest number that any silence has had, 0 before the first."""
         return await self._main.read(silences.last_number)
 
-    async def save_states(self, states: Sequence[RuleState]) -> None:
-        await self._write(rule_states.upsert_states, states)
+    async def save_states(self, states: Sequence[RuleState], until_us: int = 0) -> None:
+        """Store the states that changed; with them the store has all there are as of that event time, if one is told.
+
+        The tape up to that event goes first: the next start takes for seen what came before the last event stored.
+        """
+        await self._write_tape("tape.behind_states", until_us)
+
+        def write(raw: sqlite3.Connection) -> None:
+            rule_states.upsert_states(raw, states)
+            journal.note_states_until(raw, until_us)
+
+        await self._main.transaction(write)
+
+    async def decided_until_us(self) -> int:
+        """Up to which event time the store has all rule states and decisions (see journal.decided_until_us)."""
+        return await self._main.read(journal.decided_until_us)
 
     async def save_bars(self, closed: Sequence[Bar], stretches: Sequence[Stretch] = (), until_us: int = 0) -> int:
         """Store closed bars, and since when symbols are watched; one stored before stays as it is.
@@ -187,6 +237,8 @@ class Store:
         )
 
     async def save_gaps(self, gaps: Sequence[Gap]) -> None:
+        if gaps:
+            await self._write_tape("tape.behind_gaps", gaps[-1].event_us)
         await self._write(bars.insert_gaps, gaps)
 
     async def last_contracts(self) -> dict[str, str]:
@@ -222,11 +274,14 @@ class Store:
 
     async def last_event_us(self) -> int:
         """The greatest event time stored anywhere, 0 for a new store; the next event time must be greater."""
-        stored_us = await self._main.read(journal.last_event_us)
+        return max(await self._main.read(journal.last_event_us), await self.taped_until_us())
+
+    async def taped_until_us(self) -> int:
+        """The newest event time on the tapes, 0 without any: what came in after it is lost, whatever else is stored."""
         for path in tape_paths(self.directory):
             if on_tape_us := await self._main.read(lambda _, path=path: newest_event_us(path)):  # type: ignore[misc]
-                return max(stored_us, on_tape_us)
-        return stored_us
+                return on_tape_us
+        return 0
 
     def status(self) -> dict[str, Any]:
         """Counters of the tape for `status`."""
@@ -236,6 +291,8 @@ class Store:
             "tape_written": tape.written,
             "tape_buffered": tape.buffered,
             "tape_thinned": tape.thinned,
+            "tape_density": tape.density.word,
+            "tape_limited": tape.limited,
             "tape_repeated": tape.repeated,
             "tape_error": tape.error,
         }
@@ -250,6 +307,14 @@ class Store:
 
     async def _write(self, write: Callable[[sqlite3.Connection, Any], T], rows: Any) -> T:
         return await self._main.transaction(lambda raw: write(raw, rows))
+
+
+async def _look_for_damage(directory: Path, *, whole: bool) -> SetAside | None:
+    try:
+        return await asyncio.to_thread(look_for_damage, directory, whole=whole)
+    except OSError as error:
+        hint = "Give the daemon's user the right to write there"
+        raise FatalError(f"{directory}: {error.strerror}", hint=hint) from error
 
 
 async def _take_lock(directory: Path, clock: Clock) -> DirectoryLock:

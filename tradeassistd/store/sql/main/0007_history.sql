@@ -25,3 +25,6 @@ CREATE TABLE backfilled (
 ) WITHOUT ROWID;
 
 CREATE INDEX audit_of_kind ON audit (kind, event_us);
+
+-- Which rule sets share a text: when the last of them goes, the text does.
+CREATE INDEX rules_of_text ON rules (text_number);
