@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 # A shell that runs the tests in the background has them ignore Ctrl+C, and every program they start would inherit that.
@@ -20,3 +23,14 @@ if settings.get_current_profile_name() == "default":  # test_laws_bite.py brings
 def anyio_backend() -> str:
     """The daemon is asyncio; anyio's plugin only runs the async tests."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that a test runs in this process may set up the log, on a stream that is gone after the test."""
+    root, config = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**config)

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+import os
+from contextlib import suppress
 from datetime import datetime
 
 import pytest
 import structlog
 
 from tradeassistd.base.log import LEVELS, LINE_CHARACTERS_MAX, LINES_KEPT, last_lines, set_up
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
@@ -93,3 +84,20 @@ def test_the_last_lines_are_kept_bounded_those_of_libraries_too(capsys: pytest.C
     written = capsys.readouterr().err.splitlines()
     assert last_lines()[:-1] == written[-LINES_KEPT:-1]
     assert last_lines()[-1] == written[-1][:LINE_CHARACTERS_MAX] and len(last_lines()) == LINES_KEPT
+
+
+def test_a_stream_that_nobody_reads_any_more_ends_nothing_and_the_lines_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, writer = os.pipe()
+    stream = os.fdopen(writer, "w", buffering=1)
+    monkeypatch.setattr("sys.stderr", stream)
+    set_up("json")
+    os.close(reader)  # tradeassistd 2>&1 | head
+    structlog.get_logger("any").info("pipe.gone")
+    logging.getLogger("library").warning("said all the same")
+    with suppress(BrokenPipeError):
+        stream.close()
+    structlog.get_logger("any").info("stream.closed")
+    words = ("pipe.gone", "said all the same", "stream.closed")
+    assert all(word in line for word, line in zip(words, last_lines()[-3:], strict=True))

@@ -101,6 +101,20 @@ async def running(settings: Settings) -> AsyncIterator[Watcher]:
         await task
 
 
+async def played(simulator: Simulator) -> None:
+    """Return when the market is at its end. Raises TimeoutError when it stands still for too long: nobody listens."""
+    finished = asyncio.ensure_future(simulator.wait_finished())
+    try:
+        while not finished.done():
+            at_us = simulator.now_us
+            await asyncio.wait({finished}, timeout=PATIENCE_S)
+            if not finished.done() and simulator.now_us == at_us:
+                raise TimeoutError(f"the market stands still at {at_us}")
+        await finished
+    finally:
+        finished.cancel()
+
+
 async def play(folder: Path, path: Path, rules: str, *, cuts: Sequence[Cut] = (), channels: str = "{}",
                as_symbol: str | None = None) -> Watcher:  # fmt: skip
     """Play a recorded file through a daemon, as fast as it is taken, until its last bars have closed."""
@@ -109,6 +123,6 @@ async def play(folder: Path, path: Path, rules: str, *, cuts: Sequence[Cut] = ()
         Simulator(market, speed=None, cuts=cuts) as simulator,
         running(settings_for(folder, simulator, rules, channels)) as watcher,
     ):
-        await simulator.wait_finished()
+        await played(simulator)
         await watcher.until_clock(simulator.now_us + 3_000_000)
     return watcher

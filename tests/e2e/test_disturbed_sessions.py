@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.e2e.harness import running, settings_for
+from tests.e2e.harness import played, running, settings_for
 from tests.e2e.test_recorded_sessions import (
     ES_FILE,
     GLOBEX_OPEN_US,
@@ -64,7 +64,7 @@ async def play_disturbed(
         Simulator(market, speed=None, cuts=cuts, scenario=scenario) as simulator,
         running(settings_for(folder, simulator, rule_file(pairs))) as watcher,
     ):
-        await simulator.wait_finished()
+        await played(simulator)
         await watcher.until_clock(simulator.now_us + 3_000_000)
     assert {one.fault.name for one in simulator.faults.over} >= {"duplicates", "burst"}
     assert [event.to_us for event in watcher.events if isinstance(event, Gap)] == [cut.until_us for cut in cuts]

@@ -285,6 +285,8 @@ async def test_what_new_rules_read_is_known_when_they_come_into_force(tmp_path: 
 
         live.listeners.append(see)
         await watcher.until_clock(MONDAY_US + 310 * US_PER_S)
+        while len(queries.bars(tmp_path / "state", "/ES", "1m", "always", before_us=2**62)) < 4:
+            await watcher.until(lambda event: isinstance(event, ClockTurn))  # the house is kept once a second
         (tmp_path / "rules.d" / "average.yaml").write_text(average, "utf-8")
         assert (await watcher.reloaded()).added == ("average",)
     (value,) = at_once

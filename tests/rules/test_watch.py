@@ -168,6 +168,8 @@ async def test_without_inotify_a_look_comes_all_the_same_and_is_said_once(
                 while len(asked) < 5:  # it is tried again at every look
                     await one.stirred()
             patched.undo()
+            for _ in range(2):
+                await one.stirred()
             clock.looks = False
             assert await is_heard(
                 one, lambda: (rules / "a.yaml").write_text(TEXT, "utf-8")

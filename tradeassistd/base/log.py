@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
+from contextlib import suppress
 from typing import TextIO, cast
 
 import structlog
@@ -27,10 +28,15 @@ class _Keeping:
     def write(self, text: str) -> int:
         if text.strip():
             _lines.append(text.rstrip("\n")[:LINE_CHARACTERS_MAX])
-        return self._stream.write(text)
+        # Whoever read the log may be gone (a closed pipe, a full disk). That must end nothing, and there is no place to
+        # say it in but here; `doctor --bundle` still has the last lines.
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        self._stream.flush()
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 _lines: deque[str] = deque(maxlen=LINES_KEPT)
