@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tests.alerts.servers import web_server
 from tests.apt import needs
-from tradeassistd import app as daemon
+from tradeassistd import parts as daemon
 from tradeassistd.base.config import load_settings
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.cli import exit_codes, main, notify
