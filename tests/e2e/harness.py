@@ -23,8 +23,14 @@ PATIENCE_S = 120.0
 """A test that waits longer than this for an event has failed."""
 
 
-def settings_for(folder: Path, simulator: Simulator, rules: str, channels: str = "{}") -> Settings:
-    """Settings of a daemon whose state, rules and token live in `folder`."""
+def settings_for(
+    folder: Path, simulator: Simulator, rules: str, channels: str = "{}", *, fills: bool = False
+) -> Settings:
+    """Settings of a daemon whose state, rules and token live in `folder`.
+
+    Unless it `fills` holes, it knows only what was streamed to it: what the simulator makes up of the days before
+    would come sooner or later, and with it windows that a cold oracle does not have.
+    """
     (folder / "rules.d").mkdir(parents=True, exist_ok=True)
     (folder / "rules.d" / "rules.yaml").write_text(rules, "utf-8")
     TokenFile(folder / "token.json").write(simulator.tokens())
@@ -33,6 +39,7 @@ def settings_for(folder: Path, simulator: Simulator, rules: str, channels: str =
         f"store: {{path: '{folder / 'state'}'}}\n"
         f"schwab: {{base_url: '{simulator.base_url}', app_key: '{APP_KEY}', app_secret: '{APP_SECRET}',"
         f" token_file: '{folder / 'token.json'}'}}\n"
+        f"history: {{fill_days: {10 if fills else 0}, charts: {str(fills).lower()}}}\n"
         f"channels: {channels}\n",
         "utf-8",
     )

@@ -40,7 +40,7 @@ async def test_a_cut_is_filled_windows_are_whole_and_replay_gives_the_same(tmp_p
     cuts = [Cut(CUT_US, 40.0)]
     async with (
         Simulator(market, speed=30.0, cuts=cuts, start_symbols=["SPY"]) as simulator,
-        running(settings := settings_for(tmp_path, simulator, RULES)) as watcher,
+        running(settings := settings_for(tmp_path, simulator, RULES, fills=True)) as watcher,
     ):
         engine, config = watcher.daemon.live._engine, str(tmp_path / "config.yaml")  # type: ignore[union-attr]
         await watcher.until(lambda event: isinstance(event, Gap))
