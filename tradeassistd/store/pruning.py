@@ -135,7 +135,8 @@ def rules(raw: sqlite3.Connection, cutoffs: Cutoffs, limit: int, _: tuple[Any, .
         {"number": number, "most": limit},
     )
     raw.executemany(
-        "DELETE FROM rule_texts WHERE number = ? AND NOT EXISTS (SELECT 1 FROM rules WHERE text_number = rule_texts.number)",
+        """DELETE FROM rule_texts
+           WHERE number = ? AND NOT EXISTS (SELECT 1 FROM rules WHERE text_number = rule_texts.number)""",
         [(text,) for text in dict.fromkeys(texts)],
     )
     if len(texts) < limit:
