@@ -58,7 +58,8 @@ class Guest:
         return (await self.run("bash", "-ec", f"cd {folder}\n{line}", stdin=stdin)).ok()
 
     async def write(self, path: str, text: str, mode: str = "0644") -> None:
-        await self.sh(f"install -D -m {mode} /dev/stdin {path}", stdin=text)
+        """Put a file there in one step: whoever looks for it finds it whole and with its mode, or not at all."""
+        await self.sh(f"install -D -m {mode} /dev/stdin {path}.new\nmv -T {path}.new {path}", stdin=text)
 
     async def properties(self, unit: str = "tradeassist") -> dict[str, str]:
         """systemd's own view of the unit."""
