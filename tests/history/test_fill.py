@@ -216,6 +216,8 @@ async def test_a_stock_that_has_not_traded_yet_is_asked_about_again_soon(desk: D
         desk.schwab.refusal = ""
         desk.clock.pass_time(EMPTY_AGAIN_S)
         await until(lambda: bool(desk.told))
+    assert len(desk.schwab.asked) == 2
+    assert desk.filler.status()["refused"] == {}
 
 
 async def test_odd_candles_fill_nothing(desk: Desk) -> None:
