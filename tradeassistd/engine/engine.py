@@ -396,6 +396,7 @@ class Engine:
         roster = self._roster
         timed = [machine for machine in self._timed.values() if machine not in roster.gone] + roster.come
         self._timed = {machine.order: machine for machine in timed if machine.due_us}
+        roster.gone, roster.come = set(), []  # the rules of before need not stay for them
 
     def _keep_time(self, machine: Machine) -> None:
         if machine.due_us:
