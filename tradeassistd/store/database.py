@@ -69,7 +69,7 @@ class Database:
         Durable (as `synchronous` says) on return. A cancelled caller does not stop a transaction under way.
         Raises TransientError or FatalError as faults.py sorts them; nothing was stored then.
         """
-        return await self._hop(lambda raw: _in_transaction(raw, work))
+        return await self._hop(lambda raw: in_transaction(raw, work))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work`, which only reads, in the connection's thread. Raises like `transaction`."""
@@ -117,7 +117,8 @@ def _make_shrink(raw: sqlite3.Connection) -> None:
         _log.warning("store.not_made_anew", file=raw.execute("PRAGMA database_list").fetchone()[2], reason=str(error))
 
 
-def _in_transaction(raw: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+def in_transaction(raw: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` between BEGIN IMMEDIATE and COMMIT; whatever it raises rolls back."""
     raw.execute("BEGIN IMMEDIATE")
     try:
         result = work(raw)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from tradeassistd.base.errors import FatalError
 from tradeassistd.store import journal
+from tradeassistd.store.database import in_transaction
 from tradeassistd.store.directory import MAIN_FILE, DirectoryLock, refuse_half_restored
 from tradeassistd.store.faults import refuse_newer, translated
 from tradeassistd.store.migrations import SQL, create_private, migrate, migration_files
@@ -32,15 +33,7 @@ def writing(directory: Path, now_us: int) -> Iterator[Callable[[Callable[[sqlite
 
             def run(work: Callable[[sqlite3.Connection], T]) -> T:
                 with _sorted_errors(directory / MAIN_FILE):
-                    raw.execute("BEGIN IMMEDIATE")
-                    try:
-                        result = work(raw)
-                        raw.execute("COMMIT")
-                    except BaseException:
-                        if raw.in_transaction:
-                            raw.execute("ROLLBACK")
-                        raise
-                    return result
+                    return in_transaction(raw, work)
 
             yield run
 
