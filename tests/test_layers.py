@@ -16,8 +16,8 @@ LINES: list[set[str]] = [
 ]  # fmt: skip
 SIM_KNOWS = {"sim", "market", "base"}
 FENCED = {
-    "schwab": {"feed.schwab"},
-    "authlib": {"feed.schwab"},
+    "schwab": {"feed.schwab", "feed.client"},
+    "authlib": {"feed.client"},
     "apprise": {"alerts.channels.apprise"},
     "dbus_fast": {"alerts.channels.desktop"},
     "aiosqlite": {"store.database"},

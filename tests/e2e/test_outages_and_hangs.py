@@ -33,7 +33,7 @@ from tradeassistd.feed.connection import LOGIN_WITHIN_S, ConnectionLoop
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
-from tradeassistd.feed.schwab import LoginNeeded, Replaced
+from tradeassistd.feed.refusals import LoginNeeded, Replaced
 from tradeassistd.live import Live
 from tradeassistd.market.bar import Bar, Stretch
 from tradeassistd.rules.load import load_texts

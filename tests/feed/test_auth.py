@@ -22,7 +22,7 @@ from tradeassistd.base.errors import TransientError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import Turns
 from tradeassistd.feed.auth import META_KEY, RENEW_AGAIN_AFTER_S, UNREADABLE_AFTER_S, Login
-from tradeassistd.feed.schwab import LoginDenied, LoginNeeded, Unauthorized
+from tradeassistd.feed.refusals import LoginDenied, LoginNeeded, Unauthorized
 from tradeassistd.feed.token import TokenFile
 
 PATIENCE_S = 20.0

@@ -28,7 +28,7 @@ from tradeassistd.feed.connection import (
 )
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.queue import FRAMES_QUEUED_MAX, FrameQueue
-from tradeassistd.feed.schwab import LoginNeeded, Replaced
+from tradeassistd.feed.refusals import LoginNeeded, Replaced
 from tradeassistd.feed.states import ConnectionChange
 
 

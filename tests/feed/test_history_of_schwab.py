@@ -8,9 +8,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 from tradeassistd.base.clock import MarketClock
+from tradeassistd.feed.client import open_client
 from tradeassistd.feed.history import NOT_PROVIDED, History
 from tradeassistd.feed.rest import Rest
-from tradeassistd.feed.schwab import open_client
 from tradeassistd.feed.token import TokenFile
 from tradeassistd.market.session import NEW_YORK
 from tradeassistd.sim.server import Simulator

@@ -18,19 +18,10 @@ import pytest
 
 from tests.feed.schwab_server import STAMP_MS, SchwabServer
 from tradeassistd.base.errors import ConfigError, TransientError
+from tradeassistd.feed.client import SCHWAB_URL, open_client
 from tradeassistd.feed.frames import EQUITIES, FIELDS, FUTURES, Frame
-from tradeassistd.feed.schwab import (
-    KEYS_PER_REQUEST,
-    SCHWAB_URL,
-    LoginDenied,
-    LoginNeeded,
-    Refused,
-    Replaced,
-    Stream,
-    Tap,
-    Unauthorized,
-    open_client,
-)
+from tradeassistd.feed.refusals import LoginDenied, LoginNeeded, Refused, Replaced, Unauthorized
+from tradeassistd.feed.schwab import KEYS_PER_REQUEST, Stream, Tap
 from tradeassistd.feed.token import TokenFile
 
 FAR_AHEAD_S = 4_000_000_000

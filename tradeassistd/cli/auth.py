@@ -32,7 +32,7 @@ from tradeassistd.store import queries
 from tradeassistd.store.directory import make_directory
 
 if TYPE_CHECKING:
-    from tradeassistd.feed.schwab import AuthContext
+    from tradeassistd.feed.client import AuthContext
 
 BROWSER_WITHIN_S = 300.0
 SCHWAB_WITHIN_S = 30.0
@@ -50,7 +50,7 @@ def login(config: Path | None, *, browser: bool | None) -> int:
     if not schwab.app_key.get_secret_value() or not schwab.app_secret.get_secret_value():
         raise ConfigError("schwab.app_key and schwab.app_secret are not set",
                           hint="put them in the settings, a credential or SCHWAB_CLIENT_ID/_SECRET")  # fmt: skip
-    from tradeassistd.feed.schwab import begin_login
+    from tradeassistd.feed.client import begin_login
 
     context = begin_login(schwab.app_key.get_secret_value(), schwab.callback_url, schwab.base_url)
     clock = WallClock()
@@ -221,7 +221,8 @@ def _has_browser(environment: Mapping[str, str]) -> bool:
 
 async def _exchange(schwab: SchwabSettings, context: AuthContext, received_url: str, clock: Clock) -> None:
     """Code for tokens, into the file; then look whether they open what the daemon needs."""
-    from tradeassistd.feed.schwab import Unauthorized, check_products, finish_login, open_client
+    from tradeassistd.feed.client import check_products, finish_login, open_client
+    from tradeassistd.feed.refusals import Unauthorized
 
     assert schwab.token_file is not None  # load_settings completes it
     key, secret = schwab.app_key.get_secret_value(), schwab.app_secret.get_secret_value()

@@ -43,7 +43,7 @@ class Here(NamedTuple):
 async def here(config: Path | None) -> AsyncIterator[Here]:
     """The store, with its lock, and Schwab's history with the login of the token file. Raises TradeAssistError."""
     from tradeassistd.cli.instruments import in_force
-    from tradeassistd.feed.schwab import open_client
+    from tradeassistd.feed.client import open_client
     from tradeassistd.feed.token import TokenFile
 
     set_up(level="error")  # what waits is shown by whoever watches

@@ -24,18 +24,11 @@ from tradeassistd.base.instant import US_PER_S, iso
 from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
 from tradeassistd.engine.events import ON_LINE
 from tradeassistd.feed.calls import Calls
+from tradeassistd.feed.client import open_client, refresh
 from tradeassistd.feed.countdown import due_notice, next_due_us
 from tradeassistd.feed.frames import Frame
-from tradeassistd.feed.schwab import (
-    LOG_IN,
-    Charts,
-    LoginDenied,
-    LoginNeeded,
-    Stream,
-    Unauthorized,
-    open_client,
-    refresh,
-)
+from tradeassistd.feed.refusals import LOG_IN, LoginDenied, LoginNeeded, Unauthorized
+from tradeassistd.feed.schwab import Charts, Stream
 from tradeassistd.feed.token import REFRESH_TOKEN_S, Signature, Token, TokenFile
 
 REFRESH_BEFORE_S = 300

@@ -20,7 +20,7 @@ from tradeassistd.base.turns import IDLE, Turns
 from tradeassistd.engine.events import ON_LINE
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.queue import FrameQueue
-from tradeassistd.feed.schwab import LoginNeeded, Replaced
+from tradeassistd.feed.refusals import LoginNeeded, Replaced
 from tradeassistd.feed.states import ConnectionChange, StateHistory
 
 LOGIN_WITHIN_S = 45.0

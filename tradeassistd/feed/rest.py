@@ -62,7 +62,7 @@ class Rest:
     """Asks Schwab over HTTP, through schwab-py's client. Every call may raise TransientError or PermanentError."""
 
     def __init__(self, open_client: Callable[[], Any], clock: Clock, calls_per_s: float = CALLS_PER_S) -> None:
-        """`open_client` gives a client of schwab-py with the present token (feed.schwab.open_client)."""
+        """`open_client` gives a client of schwab-py with the present token (feed.client.open_client)."""
         self.calls = self.failures = 0
         """Since the start."""
         self.failed: Callable[[BaseException, str], None] = lambda error, what: None
