@@ -36,7 +36,7 @@ from tradeassistd.feed.frames import FUTURES, Frame
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
 from tradeassistd.feed.schwab import Stream
-from tradeassistd.live import ENTRIES_PER_TURN
+from tradeassistd.live.path import ENTRIES_PER_TURN
 from tradeassistd.market.tick import Field, Tick
 from tradeassistd.sim.preference import user_preference
 from tradeassistd.store.writer import Store

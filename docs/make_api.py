@@ -20,9 +20,9 @@ from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Connection
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.engine.transition import Kind, Operand, State, Transition
+from tradeassistd.live.silencing import Silencing
 from tradeassistd.market.price import price_from_text
 from tradeassistd.market.tick import Field, Tick
-from tradeassistd.silencing import Silencing
 from tradeassistd.store.records import Alert, Delivery
 
 FILE = Path(__file__).with_name("api.md")

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "tradeassistd"
 
 # Top to bottom; rooms of one line do not know each other (design, "Rooms").
 LINES: list[set[str]] = [
-    {"cli"}, {"app"}, {"parts"}, {"status"}, {"live", "reload", "silencing"}, {"api"}, {"history"}, {"alerts"},
+    {"cli"}, {"app"}, {"parts"}, {"status"}, {"live", "reload"}, {"api"}, {"history"}, {"alerts"},
     {"rules"}, {"feed", "sim"}, {"store"}, {"functions"}, {"engine"}, {"market"}, {"base"},
 ]  # fmt: skip
 SIM_KNOWS = {"sim", "market", "base"}

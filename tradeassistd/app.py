@@ -22,7 +22,7 @@ from tradeassistd.base.steady import SteadyClock
 from tradeassistd.base.supervise import Supervisor
 from tradeassistd.base.turns import Turns
 from tradeassistd.feed.feed import Feed, OpenStream
-from tradeassistd.live import Live
+from tradeassistd.live.path import Live
 from tradeassistd.parts import Parts
 from tradeassistd.reload import Reloader
 from tradeassistd.store.density import Density
@@ -92,7 +92,7 @@ class Daemon:
         for name in (*asking, *Feed.LOOPS, "clock", "engine"):
             await self._limited(name, lambda name=name: supervisor.cancel(name))  # type: ignore[misc]
         await self._limited("engine", live.finish)
-        await self._limited("house", lambda: live.save({**status(), "state": "stopped"}))
+        await self._limited("house", lambda: live.house.save({**status(), "state": "stopped"}))
         await self._limited("dispatcher", lambda: dispatcher.drain(SEND_ON_STOP_S))
         for name in ("retention", "room", "house", "ledger", "unstored", "audit", "dispatcher", "store"):
             await self._limited(name, lambda name=name: supervisor.cancel(name))  # type: ignore[misc]

@@ -40,13 +40,14 @@ from tradeassistd.history.fill import Filler
 from tradeassistd.history.reliving import GoneOn, go_on
 from tradeassistd.history.verify import Verifier
 from tradeassistd.history.warm import load_past
-from tradeassistd.live import Live
+from tradeassistd.live.acknowledging import Acknowledging
+from tradeassistd.live.path import Live
+from tradeassistd.live.silencing import Silencing
 from tradeassistd.reload import Reloader
 from tradeassistd.rules.keep import accept
 from tradeassistd.rules.load import Loaded, git_commit, read_directory
 from tradeassistd.rules.own_functions import use_installed
 from tradeassistd.rules.readings import Readings
-from tradeassistd.silencing import Silencing
 from tradeassistd.status import status_document, status_line
 from tradeassistd.store.audit import AuditLog
 from tradeassistd.store.damage import SetAside
@@ -113,15 +114,15 @@ class Parts:
         """What the API may ask for."""
         live, engine, directory = self.live, self.engine, self._store.directory
         return control_over(
-            engine, directory, self.status, self.reloader.reload, live.acknowledge, self.feed.connection.wake,
-            frames=self.feed.frames, backfills=self._backfiller,
+            engine, directory, self.status, self.reloader.reload, self._acknowledging.acknowledge,
+            self.feed.connection.wake, frames=self.feed.frames, backfills=self._backfiller,
             verify=Verifier(
                 self.feed.history, directory, self._clock, lambda symbol: engine.rule_set.instrument_of(symbol)
             ).verify,
             silencing=self._silencing,
             prune=self._retention.prune_given,
             note=self._audit.note,
-            keeping=Keeping(self._store, lambda: live.save(self.status()), lambda: live.last_us),
+            keeping=Keeping(self._store, lambda: live.house.save(self.status()), lambda: live.last_us),
         )  # fmt: skip
 
     def loops(self) -> dict[str, Coroutine[Any, Any, None]]:
@@ -130,11 +131,11 @@ class Parts:
         return {
             "store": self._store.run(),
             "dispatcher": self.dispatcher.run(),
-            "ledger": live.keep_ledger(),
+            "ledger": live.ledger.keep(),
             "unstored": self.unstored.run(),
             "audit": self._audit.run(),
             "timekeeping": Timekeeping(self._clock, live.say, self._audit.note, self._turns).run(),
-            "house": live.keep_house(self.status),
+            "house": live.house.keep(self.status),
             "room": self._room.run(),
             "retention": self._retention.run(),
             "engine": live.run(),
@@ -183,11 +184,13 @@ class Parts:
             rule_set=loaded.rule_set, contracts=await store.last_contracts(),
             delayed_is_unknown=self._settings.schwab.delayed == "unknown",
         )  # fmt: skip
+        recipients = Recipients(await store.recipients(states))
         self.live = Live(
             self.engine, self._intake, self._queue, store, self._tell, self._clock, self._ttls_s,
-            self._settings.default_channels, self._turns, Recipients(await store.recipients(states)), loaded.routes,
+            self._settings.default_channels, self._turns, recipients, loaded.routes,
             self.unstored, gone_on.late,
         )  # fmt: skip
+        self._acknowledging = Acknowledging(self.live, self.engine, recipients, store)
         self.live.listeners.append(self.hub.listen)
         store.tape.listen(self._tell_set_aside)
         relived = gone_on.start.relived is not None
@@ -230,7 +233,7 @@ class Parts:
             store, self.feed.history if settings.fill_days else None, lambda: engine.streamed,
             lambda: engine.rule_set, live.fill, self._clock, self._turns, days=settings.fill_days,
         )  # fmt: skip
-        live.watch_listeners.append(self._filler.note)
+        live.house.watch_listeners.append(self._filler.note)
         if settings.charts:
             self.feed.chart(self._filler.take)
         self._backfiller = Backfiller(

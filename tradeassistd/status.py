@@ -11,7 +11,7 @@ from tradeassistd.base.config import Settings
 from tradeassistd.base.instant import iso
 from tradeassistd.engine.engine import Engine
 from tradeassistd.feed.feed import Feed
-from tradeassistd.live import Live
+from tradeassistd.live.path import Live
 from tradeassistd.rules.load import Loaded
 from tradeassistd.store.writer import Store
 

@@ -27,8 +27,8 @@ from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.silences import Silence, SilenceEnd
 from tradeassistd.engine.transition import Transition
 from tradeassistd.feed.ring import FrameRing
+from tradeassistd.live.silencing import Silencing
 from tradeassistd.rules.grammar import parse
-from tradeassistd.silencing import Silencing
 from tradeassistd.store.keeping import Keeping
 from tradeassistd.store.writer import Store
 

@@ -23,8 +23,8 @@ from tradeassistd.cli.view import snapshot as view
 from tradeassistd.cli.view.api_source import ASK_EVERY_S, RULES_ASKED_MAX, ApiSource
 from tradeassistd.cli.view.snapshot import Distance, Snapshot
 from tradeassistd.cli.view.standings import Condition, Standing, deciding, distance_of, state_of, with_standings
+from tradeassistd.live.silencing import Silencing
 from tradeassistd.rules.load import load_texts
-from tradeassistd.silencing import Silencing
 
 RULES = """version: 1
 rules:

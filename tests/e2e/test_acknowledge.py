@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.store.waiting import until
-from tradeassistd import live as live_module
 from tradeassistd.alerts.recipients import Recipients
 from tradeassistd.base.clock import MarketClock
 from tradeassistd.base.errors import PermanentError, TransientError
@@ -23,11 +22,13 @@ from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
 from tradeassistd.feed.states import ConnectionChange
 from tradeassistd.history.replay import replay
-from tradeassistd.live import AckedFiring, Live
+from tradeassistd.live import ledger as ledger_module
+from tradeassistd.live.acknowledging import AckedFiring, Acknowledging
+from tradeassistd.live.path import Live
+from tradeassistd.live.silencing import Silencing
 from tradeassistd.market.quote import Change
 from tradeassistd.rules.load import load_texts
 from tradeassistd.rules.routes_file import read_routes_file
-from tradeassistd.silencing import Silencing
 from tradeassistd.store import queries
 from tradeassistd.store.records import Decided, DeliveryState, Why
 from tradeassistd.store.writer import Store
@@ -45,9 +46,12 @@ rules:
 class Desk:
     """The live path over a real store, fed frame by frame; the ledger runs beside it."""
 
-    def __init__(self, live: Live, queue: FrameQueue, store: Store, silencing: Silencing) -> None:
+    def __init__(
+        self, live: Live, queue: FrameQueue, store: Store, silencing: Silencing, acknowledging: Acknowledging
+    ) -> None:
         self.live = live
         self.silencing = silencing
+        self.acknowledging = acknowledging
         self.store = store
         self.seen: list[tuple[Event, list[Transition]]] = []
         self.decided: list[Decided] = []
@@ -92,16 +96,17 @@ async def desk(directory: Path, rules: str = RULES, *, ledger: bool = True) -> A
     queue = FrameQueue()
     decided: list[Decided] = []
     engine = Engine(rule_set)
-    live = Live(engine, intake, queue, store, decided.append, clock, {}, ("slack",),
-                recipients=Recipients(await store.recipients(states)))  # fmt: skip
-    keeping = asyncio.create_task(live.keep_ledger()) if ledger else None
+    recipients = Recipients(await store.recipients(states))
+    live = Live(engine, intake, queue, store, decided.append, clock, {}, ("slack",), recipients=recipients)
+    keeping = asyncio.create_task(live.ledger.keep()) if ledger else None
     try:
-        made = Desk(live, queue, store, Silencing(engine, live.hear, await store.last_silence()))
+        silencing = Silencing(engine, live.hear, await store.last_silence())
+        made = Desk(live, queue, store, silencing, Acknowledging(live, engine, recipients, store))
         made.decided = decided
         yield made
         if keeping is not None:
             await live.finish()
-            await live.save({})
+            await live.house.save({})
     finally:
         if keeping is not None:
             keeping.cancel()
@@ -115,7 +120,7 @@ async def test_reminders_end_with_the_acknowledgement_also_after_a_restart(tmp_p
         here.row(1, 101.0)
         here.row(6 * MINUTE_S, 101.0)
         assert here.kinds() == [Kind.FIRED, Kind.REMINDED]
-        done = await here.live.acknowledge("high", "/ES", "ann")
+        done = await here.acknowledging.acknowledge("high", "/ES", "ann")
         fired = here.transitions[0]
         assert done.firings == (AckedFiring("/ES", 0, fired.event_us),)
         assert here.acks == [Ack(done.event_us, "high", "/ES", "ann")]
@@ -148,15 +153,15 @@ async def test_only_firings_that_were_told_and_only_of_the_symbol(tmp_path: Path
         here.begin()
         for symbol in ("/ES", "/NQ"):
             here.row(1, 101.0, symbol)
-        only = await here.live.acknowledge("high", "/NQ", "")
+        only = await here.acknowledging.acknowledge("high", "/NQ", "")
         assert [one.symbol for one in only.firings] == ["/NQ"]
         here.row(6 * MINUTE_S)
         assert (Kind.REMINDED in here.kinds(), Kind.REMINDED in here.kinds(symbol="/NQ")) == (True, False)
-        every = await here.live.acknowledge("high", "", "")
+        every = await here.acknowledging.acknowledge("high", "", "")
         assert [one.symbol for one in every.firings] == ["/ES", "/NQ"]
         acks = len(here.acks)
         for rule in ("low", "quiet"):  # one does not fire, of the other nobody was told
-            assert (await here.live.acknowledge(rule, "", "ann")).firings == ()
+            assert (await here.acknowledging.acknowledge(rule, "", "ann")).firings == ()
         assert len(here.acks) == acks
         assert [body["rule"] for _, _, body in queries.audit(tmp_path)] == ["high", "high"]
 
@@ -164,24 +169,24 @@ async def test_only_firings_that_were_told_and_only_of_the_symbol(tmp_path: Path
 async def test_what_cannot_be_acknowledged_is_said(tmp_path: Path) -> None:
     async with desk(tmp_path) as here:
         with pytest.raises(PermanentError, match=r"no rule is called 'hihg'.*rules list"):
-            await here.live.acknowledge("hihg", "", "")
+            await here.acknowledging.acknowledge("hihg", "", "")
         with pytest.raises(PermanentError, match=r"high does not watch SPY.*/ES /NQ"):
-            await here.live.acknowledge("high", "SPY", "")
+            await here.acknowledging.acknowledge("high", "SPY", "")
         with pytest.raises(TransientError, match="nothing has been received yet"):
-            await here.live.acknowledge("high", "", "")
+            await here.acknowledging.acknowledge("high", "", "")
         here.begin()
-        assert (await here.live.acknowledge("high", "", "")).firings == ()
+        assert (await here.acknowledging.acknowledge("high", "", "")).firings == ()
 
 
 async def test_a_disk_that_takes_nothing_is_said_and_the_acknowledgement_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_module, "ACK_STORED_WITHIN_S", 0.01)
+    monkeypatch.setattr(ledger_module, "STORED_WITHIN_S", 0.01)
     async with desk(tmp_path, ledger=False) as here:
         here.begin()
         here.row(1, 101.0)
         with pytest.raises(TransientError, match="acknowledged, but not stored yet"):
-            await here.live.acknowledge("high", "/ES", "ann")
+            await here.acknowledging.acknowledge("high", "/ES", "ann")
         here.row(6 * MINUTE_S, 101.0)
         assert here.kinds() == [Kind.FIRED]
         assert queries.audit(tmp_path) == []
@@ -219,9 +224,9 @@ async def test_an_alert_of_an_event_escalates_until_somebody_acknowledges_it(tmp
     async with desk(tmp_path, EVENT) as here:  # also after a restart
         here.begin(MINUTE_S)
         with pytest.raises(PermanentError, match="does not watch"):
-            await here.live.acknowledge("hit", "/NQ", "ann")
-        done = await here.live.acknowledge("hit", "/ES", "ann")
+            await here.acknowledging.acknowledge("hit", "/NQ", "ann")
+        done = await here.acknowledging.acknowledge("hit", "/ES", "ann")
         assert done.firings == (AckedFiring("/ES", 0, alert.alert.transition.event_us),)
         boss = next(one for one in queries.alerts(tmp_path)[0].deliveries if one.channel == "boss")
         assert (boss.state, boss.error, boss.settled_us) == (DeliveryState.WITHDRAWN, "acknowledged", done.event_us)
-        assert (await here.live.acknowledge("hit", "/ES", "ann")).firings == ()
+        assert (await here.acknowledging.acknowledge("hit", "/ES", "ann")).firings == ()

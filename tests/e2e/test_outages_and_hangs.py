@@ -34,7 +34,7 @@ from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
 from tradeassistd.feed.refusals import LoginNeeded, Replaced
-from tradeassistd.live import Live
+from tradeassistd.live.path import Live
 from tradeassistd.market.bar import Bar, Stretch
 from tradeassistd.rules.load import load_texts
 from tradeassistd.store.records import Alert, Decided, Delivery
@@ -336,7 +336,7 @@ async def living(*, commit: Fault = None, save: Fault = None, queue: Fault = Non
     live.take_turn()
     live.say("a title", "a text")
     frames._fault = queue
-    loops = live.run(), live.tick_seconds(), live.keep_ledger(), live.keep_house(dict)
+    loops = live.run(), live.tick_seconds(), live.ledger.keep(), live.house.keep(dict)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(machine.running(*loops))
         yield machine

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_acknowledge import MINUTE_S, MONDAY_US, RULES, desk
-from tradeassistd import live as live_module
 from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.silences import Silence, SilenceEnd
 from tradeassistd.engine.transition import Kind
 from tradeassistd.history.replay import replay
+from tradeassistd.live import ledger
 from tradeassistd.rules.load import load_texts
 from tradeassistd.store import queries
 
@@ -94,7 +94,7 @@ async def test_what_cannot_be_is_said_and_changes_nothing(tmp_path: Path) -> Non
 
 
 async def test_there_is_an_end_to_how_many_are_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tradeassistd.silencing.SAID_MAX", 2)
+    monkeypatch.setattr("tradeassistd.live.silencing.SAID_MAX", 2)
     async with desk(tmp_path) as here:
         here.begin()
         for _ in range(2):
@@ -108,7 +108,7 @@ async def test_there_is_an_end_to_how_many_are_in_force(tmp_path: Path, monkeypa
 async def test_a_disk_that_takes_nothing_is_said_and_the_silence_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_module, "ACK_STORED_WITHIN_S", 0.01)
+    monkeypatch.setattr(ledger, "STORED_WITHIN_S", 0.01)
     async with desk(tmp_path, ledger=False) as here:
         here.begin()
         with pytest.raises(TransientError, match="silenced, but not stored yet"):

@@ -196,7 +196,7 @@ async def test_what_a_kill_left_undecided_is_decided_by_the_next_daemon_and_told
         await desk.image(watcher, "16T09:29:00")
         await desk.trade(watcher, ms("16T09:30:05"), 100)
         assert watcher.daemon.live is not None
-        await watcher.daemon.live.save({})
+        await watcher.daemon.live.house.save({})
         copy(main, tmp_path / "killed.db")
         for second, price in ((50, 102), (52, 100.5), (54, 103)):
             await desk.trade(watcher, ms(f"16T09:30:{second}"), price)

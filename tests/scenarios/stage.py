@@ -16,7 +16,6 @@ from typing import Any
 from tests.e2e.harness import Watcher
 from tests.e2e.webhook import Webhook, webhook
 from tests.scenarios.world import World
-from tradeassistd import live
 from tradeassistd.app import Daemon
 from tradeassistd.base import watchdog
 from tradeassistd.base.config import Settings, load_settings
@@ -26,6 +25,7 @@ from tradeassistd.engine.transition import Transition
 from tradeassistd.feed import connection
 from tradeassistd.feed.token import TokenFile
 from tradeassistd.history.replay import replay
+from tradeassistd.live import house
 from tradeassistd.rules import watch as rules_watch
 from tradeassistd.rules.load import load_texts
 from tradeassistd.sim.faults.plan import Scenario
@@ -167,7 +167,7 @@ def chance_of(seed: int) -> Iterator[None]:
 def _at_leisure(seconds: float) -> Iterator[None]:
     """Save, write the tape, look at loops, disk and rule files only so often, where that is less than usual."""
     pauses = (
-        (live, "HOUSE_EVERY_S"),
+        (house, "EVERY_S"),
         (tape_writer, "FLUSH_EVERY_S"),
         (watchdog, "LOOK_EVERY_S"),
         (room, "LOOK_EVERY_S"),

@@ -263,7 +263,7 @@ def _note_arrival(message: str, run: Run) -> None:
 
 def _measure(stage: Stage, run: Run, hour: int) -> None:
     status = stage.status()
-    waiting = {"frames": len(stage.daemon.live._queue), "decisions": len(stage.daemon.live._undecided)}  # type: ignore[union-attr]
+    waiting = {"frames": len(stage.daemon.live._queue), "decisions": len(stage.daemon.live.ledger)}  # type: ignore[union-attr]
     waiting["tape"] = status["store"]["tape_buffered"]
     for name, count in waiting.items():
         if count > (TAPED_LATER_MAX if name == "tape" else QUEUED_MAX):

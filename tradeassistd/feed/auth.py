@@ -50,7 +50,7 @@ log = structlog.get_logger(__name__)
 
 
 class Say(Protocol):
-    """Tells people (live.Live.say); `memory` is kept in the same transaction."""
+    """Tells people (live.path.Live.say); `memory` is kept in the same transaction."""
 
     def __call__(self, title: str, text: str, severity: str = ..., memory: Mapping[str, str] = ...) -> None: ...
 

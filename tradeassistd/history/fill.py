@@ -104,7 +104,7 @@ class Filler:
         self._retry_s = 0.0
 
     def note(self, stretches: Sequence[Stretch]) -> None:
-        """What is watched has changed, and the store knows it (Live.watch_listeners): before it may lie a hole."""
+        """What is watched has changed, and the store knows it (House.watch_listeners): before it may lie a hole."""
         begun = [one.from_us for one in stretches if not one.to_us]
         if begun:
             self._look_now = True

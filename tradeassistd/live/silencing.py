@@ -16,7 +16,7 @@ SAID_MAX = 500
 """Silences in force at once; more of them is no way to work, but to forget."""
 
 Hear = Callable[[Callable[[int], Silence | SilenceEnd]], Awaitable[None]]
-"""Makes an event of what it is given, which gets the event time and may refuse (live.Live.hear)."""
+"""Makes an event of what it is given, which gets the event time and may refuse (live.path.Live.hear)."""
 
 
 class Silencing:
