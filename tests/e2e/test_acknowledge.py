@@ -145,7 +145,7 @@ async def test_reminders_end_with_the_acknowledgement_also_after_a_restart(tmp_p
         assert here.kinds() == [Kind.CLEARED, Kind.FIRED, Kind.REMINDED]
         after = here.transitions
     rule_set = load_texts({"rules.yaml": RULES}).rule_set
-    assert list(replay(queries.read_tape(tape), lambda _: rule_set)) == before + after
+    assert list(replay(list(queries.read_tape(tape)), lambda _: rule_set)) == before + after
 
 
 async def test_only_firings_that_were_told_and_only_of_the_symbol(tmp_path: Path) -> None:

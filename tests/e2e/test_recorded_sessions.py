@@ -83,7 +83,7 @@ def check_tape_equals_file(state: Path, path: Path) -> None:
 
 def check_replay_gives_the_same(state: Path, *, at_least: int = 51) -> None:
     """The tape through the engine again: the same transitions, bit for bit."""
-    events = (event for tape in sorted(queries.tape_paths(state)) for event in queries.read_tape(tape))
+    events = [event for tape in sorted(queries.tape_paths(state)) for event in queries.read_tape(tape)]
     again = list(replay(events, lambda digest: load_texts(dict(queries.rule_texts(state, digest))).rule_set))
     stored = queries.transitions(state)
     assert again == stored

@@ -54,7 +54,7 @@ async def test_what_is_said_is_durable_when_the_answer_comes_and_outlives_restar
         assert queries.silences(tmp_path, after(61 * MINUTE_S)) == (other,)
         again = here.transitions
     assert [one.channel for decided in here.decided for one in decided.deliveries] == ["desk"]
-    assert list(replay(queries.read_tape(tape), lambda _: rule_set)) == before + again
+    assert list(replay(list(queries.read_tape(tape)), lambda _: rule_set)) == before + again
 
 
 async def test_one_that_is_ended_tells_what_it_kept_back_and_is_not_taken_up_again(tmp_path: Path) -> None:

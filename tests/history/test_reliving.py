@@ -15,6 +15,7 @@ from tradeassistd.base.errors import PermanentError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine import reliving as engine_reliving
 from tradeassistd.engine.events import Event, RulesSwap, Start
+from tradeassistd.engine.needs import needs_whole_session
 from tradeassistd.engine.rule import Rule, RuleSet
 from tradeassistd.engine.transition import Kind, RuleState
 from tradeassistd.history import reliving
@@ -166,6 +167,40 @@ async def test_of_a_long_day_the_last_events_are_relived_and_the_undecided_ones_
         assert [tick.symbol for tick in relived.ticks] == (["/ES", "SPY"] if limit < 10_000 else [])
 
 
+async def test_more_is_relived_where_a_rule_reads_what_a_whole_session_has_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await desk(tmp_path, *FALLS, rule("mean", "price > vwap()"))
+    one.market.image("SPY", "99")
+    for _ in range(10):
+        one.market.wait(60)
+        one.market.trade("SPY", "99")
+    await one.save()
+    await one.killed()
+    monkeypatch.setattr(reliving, "RELIVED_EVENTS_MAX", 10)
+    assert one.again().engine.symbols["SPY"].vwap().value() == one.market.engine.symbols["SPY"].vwap().value()
+    monkeypatch.setattr(reliving, "WHOLE_EVENTS_MAX", 130)
+    minute_us = one.market.now_us // MINUTE_US * MINUTE_US
+    relived = one.again().start.relived
+    assert relived is not None and relived.from_us == minute_us - 2 * MINUTE_US
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("price > vwap()", True), ("price > day.high", True), ("price > prev_day.high", False),
+        ("price > opening_range(15m).high", True), ("rvol(5m) > 2", True), ("close(1h) > 1", True),
+        ("close(5m) > sma(close, 20, 5m)", False), ("close(1d)[1] > 1", True),
+        ("price > 1 and sym(/ES).vwap() > 1", True),
+        ("pct_change(price, 2h) > 1%", True), ("pct_change(price, 5m) > 1%", False), ("highest(price, 1h) > 1", True),
+        ("price crosses 100 or sma(close, 20, 5m) > 3", False),
+    ],
+)  # fmt: skip
+def test_what_needs_a_whole_session(text: str, needed: bool) -> None:
+    rules = [rule("one", text)]
+    assert needs_whole_session(rules, RuleSet(tuple(rules)).instrument_of) is needed
+
+
 async def test_rules_are_judged_before_as_long_as_they_count(tmp_path: Path) -> None:
     one = await desk(tmp_path, rule("often", "count(price crosses 100, 3m) >= 2"), *FALLS)
     one.market.image("SPY", "99")
@@ -280,4 +315,7 @@ async def test_a_replay_needs_what_a_start_has_relived(tmp_path: Path) -> None:
     assert [one.kind for one in told] == [Kind.FIRED]
     with pytest.raises(PermanentError, match="goes on from what is not on it"):
         list(replay([gone_on.start], lambda _: rule_set))
+    assert list(replay(iter(tape), lambda _: rule_set, lambda us: (one for one in tape if one.event_us >= us))) == told
+    with pytest.raises(TypeError, match="give a list"):
+        list(replay(iter(tape), lambda _: rule_set))
     assert not isinstance(tape[-1], RulesSwap) and engine_reliving.PRACTICE_S == 30

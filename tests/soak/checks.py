@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 from tests.soak.oracle import TOLERANCE_US, Seen, Span, Step, Verdict, judge, steps
@@ -18,6 +19,7 @@ from tradeassistd.history.replay import replay
 from tradeassistd.market.tick import Field, Tick
 from tradeassistd.rules.load import load_texts
 from tradeassistd.store import queries
+from tradeassistd.store.tape_past import read_tapes
 
 IMAGE_WITHIN_US = 2 * US_PER_S
 DOUBT_US = 15 * US_PER_S
@@ -83,10 +85,9 @@ class Taped:
         return any(gap.event_us < other.event_us <= at_us for other in self.gaps)
 
 
-def events(run: Run) -> Iterator[Event]:
-    """Every event of the tapes, in order."""
-    for tape in sorted(queries.tape_paths(run.folder / "state")):
-        yield from queries.read_tape(tape)
+def events(run: Run, from_us: int = 0) -> Iterator[Event]:
+    """Every event of the tapes from an instant on, in order."""
+    return read_tapes(sorted(queries.tape_paths(run.folder / "state")), from_us)
 
 
 def check_all(run: Run, truth: Truth) -> Verdict:
@@ -139,7 +140,9 @@ def _check_rows(symbol: str, prices: list[Step], taped: Taped, verdict: Verdict)
 
 def _check_replay(run: Run, verdict: Verdict) -> None:
     state = run.folder / "state"
-    again = replay(events(run), lambda digest: load_texts(dict(queries.rule_texts(state, digest))).rule_set)
+    again = replay(
+        events(run), lambda digest: load_texts(dict(queries.rule_texts(state, digest))).rule_set, partial(events, run)
+    )
     stored = [one for one in queries.transitions(state) if one.rule_id != OWN]
     count = 0
     for count, one in enumerate(again, 1):

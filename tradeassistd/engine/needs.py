@@ -25,6 +25,8 @@ FADED_EMA, FADED_WILDER = 20, 40
 _WILDER = ("rsi", "atr")
 _DAY_NAMES = ("settle", "net_change", "net_pct")
 _DAY_S = INTERVALS_S["1d"]
+LONG_S = 3_600
+"""Shorter bars that are forming began, and shorter windows reach back to, a moment ago."""
 
 
 class SeriesKey(NamedTuple):
@@ -53,6 +55,16 @@ def needs_of(rules: Iterable[Rule], instrument_of: Callable[[str], Instrument]) 
                 for key, count in _wanted(tree, here):
                     needs[key] = min(max(count, needs.get(key, 0)), NEEDED_BARS_MAX)
     return needs
+
+
+def needs_whole_session(rules: Iterable[Rule], instrument_of: Callable[[str], Instrument]) -> bool:
+    """Whether a rule that is not off reads what a session has made since it began, or what lies an hour back."""
+    return any(
+        _whole_session(tree, instrument_of(symbol))
+        for rule in rules if rule.mode != "off"
+        for symbol in rule.symbols[:1]  # the others differ in nothing that counts here
+        for tree in _trees(rule)
+    )  # fmt: skip
 
 
 def bars_needed(call: Call, part: str, bars_back: int, *, live: bool) -> int:
@@ -105,6 +117,21 @@ def _wanted(node: Expression, here: Instrument, bars_back: int = 0) -> Iterator[
             return
     for child in parts(node):
         yield from _wanted(child, here)
+
+
+def _whole_session(node: Expression, here: Instrument) -> bool:
+    match node:
+        case Other():
+            return _whole_session(node.inner, here.beside(node.symbol))
+        case Attribute(base=Name(name=scope)) if scope in DAY_VALUES:
+            return not scope.startswith("prev_")
+        case Call(name="vwap" | "opening_range" | "rvol"):
+            return True
+        case Call() if _reads_bars(node):
+            return INTERVALS_S[interval_of(bar_arguments(node, here).args[-1])] >= LONG_S
+        case Call(name="change" | "pct_change" | "highest" | "lowest", args=(_, seconds)):
+            return duration_s(seconds) >= LONG_S
+    return any(_whole_session(child, here) for child in parts(node))
 
 
 def _reads_bars(call: Call) -> bool:

@@ -44,6 +44,9 @@ PRACTICE_S = 30
 """How long rules are judged before the stretch that is decided: by then what a cut leaves open is closed."""
 RELIVED_EVENTS_MAX = 300_000
 """Most events that are relived, some seconds' worth; of a longer day the last ones."""
+WHOLE_EVENTS_MAX = 2_000_000
+"""Most of them where a rule reads what a session has made since it began: without its beginning that would be unknown
+for the rest of the session, and a start that takes some seconds longer is the smaller evil."""
 JUDGED_EVENTS_MAX = 50_000
 """Most events of which rules are judged before the stretch that is decided."""
 

@@ -1,9 +1,10 @@
 """What a start goes on from: chooses how much of the tapes is relived, and takes it into a new engine.
 
 As much as the sessions under way need, a trading day at most and what of the last one still counts, but no more than
-some seconds' worth of events: of a longer day the last ones. What began before them is unknown then as after a gap, and
-the log and the status say since when the tape was relived. A tape that was thinned (`store.tape`) is not relived: what
-is known of the symbols begins anew, and windows of bars come from the store as ever.
+some seconds' worth of events (more where a rule reads what a whole session has made): of a longer day the last ones.
+What began before them is unknown then as after a gap, and the log and the status say since when the tape was relived.
+A tape that was thinned (`store.tape`) is not relived: what is known of the symbols begins anew, and windows of bars
+come from the store as ever.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from tradeassistd.base.errors import TradeAssistError
 from tradeassistd.base.instant import US_PER_S, iso
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Bars, Relived, Start
-from tradeassistd.engine.needs import needs_of
+from tradeassistd.engine.needs import needs_of, needs_whole_session
 from tradeassistd.engine.reliving import (
     JUDGED_EVENTS_MAX,
     PRACTICE_S,
     RELIVED_EVENTS_MAX,
+    WHOLE_EVENTS_MAX,
     Late,
     practice_us,
     relive,
@@ -93,12 +95,15 @@ def _chosen(directory: Path, engine: Engine, saved_until_us: int) -> tuple[Reliv
     opened_us = min((us for one in engine.symbols.values() for us in one.sessions_began_us(last_us)), default=last_us)
     used = _reaching(tapes, trading_day(opened_us)[1])
     needed_us = (min(saved_until_us, last_us) - PRACTICE_S * US_PER_S) // STEP_US * STEP_US
-    from_us, events = _back(used, last_us + 1, STEP_US, RELIVED_EVENTS_MAX)
+    rule_set = engine.rule_set
+    limit = WHOLE_EVENTS_MAX if needs_whole_session(rule_set.rules, rule_set.instrument_of) else RELIVED_EVENTS_MAX
+    from_us, events = _back(used, last_us + 1, STEP_US, limit)
+    if events > RELIVED_EVENTS_MAX:
+        log.info("tape.reliving", since=iso(from_us), events=events)
     from_us = min(from_us, max(needed_us, used[-1].begin_us))
     used = [tape for tape in used if tape.last_us >= from_us]
     judged_us, _ = _back(used, saved_until_us + 1, US_PER_S, JUDGED_EVENTS_MAX, saved_until_us - practice_us(engine))
     standing = standing_at([tape.path for tape in tapes if tape.begin_us < from_us], from_us, engine.symbols.keys())
-    rule_set = engine.rule_set
     past = read_past(directory, needs_of(rule_set.rules, rule_set.instrument_of), rule_set.instrument_of, from_us)
     relived = Relived(
         from_us, max(used[-1].first_us, from_us), max(judged_us, from_us), saved_until_us, standing.rules_hash,
