@@ -18,7 +18,7 @@ import msgspec
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
-from tradeassistd.feed.rest import Refused, Rest
+from tradeassistd.feed.rest import Declined, Rest
 from tradeassistd.market.bar import INTERVALS_S, Bar
 from tradeassistd.market.instrument import InstrumentClass, instrument_of
 from tradeassistd.market.price import price_from_float
@@ -102,7 +102,7 @@ class History:
             return Answer("given", (), "", from_us)
         try:
             found = await self._rest.call(_question(symbol, interval, from_us, to_us), read=_read, patient=True)
-        except Refused as error:
+        except Declined as error:
             if _CLOSED in error.message.lower():
                 return Answer("empty", (), "Schwab says that no market was open", until_us, is_refusal=True)
             return Answer("refused", (), error.message, until_us, is_refusal=True)

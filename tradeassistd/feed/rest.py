@@ -45,7 +45,7 @@ _BUSY = (408, 425, 429)
 log = structlog.get_logger(__name__)
 
 
-class Refused(PermanentError):
+class Declined(PermanentError):
     """Schwab works, and says that it does not answer this question."""
 
 
@@ -98,7 +98,7 @@ class Rest:
         """What one answer says. `ask` makes the call on the client and gives its response.
 
         `read` takes that out of a response of status 200, and may raise ValueError (default: its JSON). Raises
-        TransientError (with `retry_after_s`) when it may be asked again then, Refused when Schwab says no, another
+        TransientError (with `retry_after_s`) when it may be asked again then, Declined when Schwab says no, another
         PermanentError when nothing can be asked before somebody logs in.
         """
         lane = self._patient if patient else self._hurried
@@ -192,7 +192,7 @@ class Rest:
             wait_s = self._retry_after_s(response)
             raise self._failure(f"HTTP {status}", retry_after_s=wait_s, counts=not (status == 429 and wait_s))
         self._failed = 0  # it answers, and says that the question is wrong
-        raise Refused(f"Schwab answered HTTP {status}{_reason(response)}")
+        raise Declined(f"Schwab answered HTTP {status}{_reason(response)}")
 
     def _failure(self, what: str, *, hint: str = "", retry_after_s: float = 0.0, counts: bool = True) -> TransientError:
         """Count a failure, and leave Schwab alone for as long as it wants, or as we think best.
