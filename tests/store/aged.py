@@ -1,4 +1,4 @@
-"""A store with something of every age in every table that is pruned, and a look at whether it is whole."""
+"""A store with something of every age in every pruned table, what prunes it, and a look at whether it is whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.store.makers import FRIDAY_US, a_tick, a_transition
 from tradeassistd.base.amounts import DAY_S
-from tradeassistd.base.clock import ManualClock
+from tradeassistd.base.clock import ManualClock, WallClock
+from tradeassistd.base.config import KeepSettings, kept_instead
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.events import Gap
 from tradeassistd.engine.rule import RuleSet
@@ -20,11 +21,14 @@ from tradeassistd.store.bars import select_stretches
 from tradeassistd.store.directory import MAIN_FILE
 from tradeassistd.store.official import DayAnswer, Span, select_spans
 from tradeassistd.store.records import Alert, Decided, Delivery, DeliveryState
+from tradeassistd.store.retention import Pruned, Retention
 from tradeassistd.store.tape import Tape
 from tradeassistd.store.writer import Store
 
 DAY_US = DAY_S * US_PER_S
 MINUTE_US = 60 * US_PER_S
+FOREVER = kept_instead(KeepSettings(), [f"{name}=forever" for name in KeepSettings.model_fields])
+TEN_DAYS = kept_instead(KeepSettings(), [f"{name}=10d" for name in KeepSettings.model_fields])
 
 
 def ago(days: float) -> int:
@@ -117,3 +121,7 @@ def check_whole(directory: Path) -> None:
                 assert there >= 1, (table, span)
     finally:
         raw.close()
+
+
+async def pruned(store: Store, keep: KeepSettings = TEN_DAYS, now_us: int = FRIDAY_US) -> Pruned:
+    return await Retention(store, keep, WallClock()).prune(now_us=now_us)
