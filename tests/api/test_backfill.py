@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.api.service import Service, serving
-from tests.history.test_backfill import NOW_US, until
+from tests.history.backfilled import NOW_US, until
 from tests.history.test_backfills import Life, life
 from tradeassistd.base.errors import PermanentError
 from tradeassistd.cli import backfill as commands

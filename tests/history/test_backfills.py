@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.history.test_backfill import NOW_US, Schwab, at, until
+from tests.history.backfilled import NOW_US, Schwab, at, until
 from tradeassistd.base.clock import ManualClock
 from tradeassistd.base.errors import PermanentError, TransientError
 from tradeassistd.engine.rule import RuleSet
