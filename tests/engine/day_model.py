@@ -323,3 +323,13 @@ class Plain:
 
 def _pick(pick: Callable[[list[int]], int], values: list[int]) -> int | None:
     return pick(values) if values else None
+
+
+def live_from(symbol: str, start: str, last_trade: str = "13 15:00", price: int = 100) -> Life:
+    life = Life(symbol, at(start))
+    life.image(price, at(last_trade) // 1000)
+    return life
+
+
+def day(life: Life, *parts: str) -> list[int | None]:
+    return [life.state.day_value("day", part) for part in parts]  # type: ignore[misc]

@@ -1,52 +1,23 @@
-"""Indicators against plain recomputation, the values of a forming bar, and what tracks keep and forget."""
+"""Indicators against plain recomputation, and the values of a forming bar."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeassistd.engine.bars.indicators import INDICATORS, Indicator, Track
+from tests.engine.bar_values import COUNTS, TOLERANCE, VALUES, WIDTHS, bar, near, run, windows
+from tradeassistd.engine.bars.indicators import INDICATORS, Indicator
 from tradeassistd.engine.bars.recursive import MacdLines
 from tradeassistd.engine.bars.relative_volume import SlotVolume
-from tradeassistd.engine.bars.rounding import exact, nearest, on_grid, root_on_grid
 from tradeassistd.engine.bars.spread import Bands
 from tradeassistd.engine.language.functions import FUNCTIONS, Value
-from tradeassistd.market.bar import Bar
-
-TOLERANCE = Fraction(1, 10**9)
-SMALL = st.integers(-50, 50)
-PRICES = st.integers(0, 10**12)
-# Many equal values and zeros: flat stretches are where a wrong seed, a division by zero or a tie shows.
-VALUES = st.lists(st.one_of(SMALL, st.sampled_from([0, 7]), PRICES), min_size=1, max_size=60)
-COUNTS = st.integers(1, 12)
-WIDTHS = st.sampled_from([Fraction(0), Fraction(2), Fraction(5, 2), Fraction(1, 3)])
-
-
-def run(function: str, counts: Sequence[Value], values: Sequence[Any]) -> list[Any]:
-    indicator = INDICATORS[function](*counts)
-    return [indicator.step(value) for value in values]
-
-
-def windows(values: Sequence[int], count: int) -> list[list[int]]:
-    """The last `count` values at each place; empty while there are fewer."""
-    return [list(values[end - count : end]) if end >= count else [] for end in range(1, len(values) + 1)]
-
-
-def near(found: Value | None, expected: Fraction | None, magnitude: int = 0) -> bool:
-    """Within a billionth of it, or within the noise that float64 has where numbers of that magnitude are subtracted."""
-    if found is None or expected is None:
-        return found is expected
-    return abs(found - expected) <= max(TOLERANCE * abs(expected), Fraction(40 * math.ulp(float(magnitude))))
-
 
 # --- windows, exactly ------------------------------------------------------------------------------------------------
 
@@ -179,10 +150,6 @@ def test_rsi_is_100_without_a_loss_0_without_a_gain_and_unknown_without_any_move
 BARS = st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=4), min_size=1, max_size=40)
 
 
-def bar(*prices: int, volume: int = 1) -> Bar:
-    return Bar("SPY", "1m", "rth", 0, 60, prices[0], max(prices), min(prices), prices[-1], volume, len(prices))
-
-
 @given(BARS, COUNTS)
 def test_atr_smooths_true_ranges_from_the_second_bar_on(paths: list[list[int]], count: int) -> None:
     ranges = [
@@ -256,140 +223,5 @@ def test_a_peek_is_what_a_step_would_give_and_changes_nothing(
         assert peeked.step(taken(value)) == plain.step(taken(value))
 
 
-# --- rounding --------------------------------------------------------------------------------------------------------
-
-
-@given(st.floats(min_value=-1e15, max_value=1e15, allow_nan=False).filter(lambda value: abs(value) > 1e-6))
-def test_the_grid_is_finer_than_a_billionth_and_keeps_what_lies_on_it(value: float) -> None:
-    rounded = on_grid(value)
-    assert abs(rounded - Fraction(value)) <= abs(Fraction(value)) / 10**9
-    assert on_grid(float(rounded)) == rounded
-    assert on_grid(-value) == -rounded
-
-
-def test_zero_and_round_figures_lie_on_the_grid() -> None:
-    assert on_grid(0.0) == 0
-    assert on_grid(1e9) == 10**9
-    assert on_grid(123_456_789_012_345.0) == 123_456_789_000_000
-    assert on_grid(0.1) == Fraction(1, 10)
-    assert isinstance(on_grid(50.0), int)
-
-
-@given(st.integers(-(10**20), 10**20), st.integers(1, 10**6))
-def test_a_whole_quotient_is_an_int_and_every_quotient_is_exact(numerator: int, denominator: int) -> None:
-    quotient = exact(numerator, denominator)
-    assert quotient == Fraction(numerator, denominator)
-    assert isinstance(quotient, int) == (numerator % denominator == 0)
-
-
-@given(st.integers(-(10**15), 10**15), st.integers(0, 10**26), st.integers(1, 10**5), st.sampled_from([1, -1]))
-def test_a_root_is_rounded_right_also_where_it_nearly_cancels(plain: int, square: int, divisor: int, sign: int) -> None:
-    found = root_on_grid(plain, square, divisor, sign=sign)
-    if math.isqrt(square) ** 2 == square:
-        assert found == Fraction(plain + sign * math.isqrt(square), divisor)
-        return
-    bits = 400
-    root = Fraction(math.isqrt(square << 2 * bits), 1 << bits)
-    expected = (plain + sign * root) / divisor
-    half = Fraction(10) ** (len(str(int(abs(expected) * 10**30))) - 31 - 9) / 2
-    assert abs(found - expected) <= half + Fraction(1, 1 << bits // 2)
-    assert (found / (2 * half)).denominator == 1
-
-
-@given(st.integers(-100, 100), st.integers(1, 10))
-def test_a_half_is_rounded_to_the_even_one(numerator: int, denominator: int) -> None:
-    assert nearest(numerator, denominator) == round(Fraction(numerator, denominator))
-    assert nearest(2 * numerator + 1, 2) == round(Fraction(2 * numerator + 1, 2))
-
-
 def test_every_bar_function_of_the_table_has_something_that_computes_it() -> None:
     assert {name for name, function in FUNCTIONS.items() if function.reads_bars} == set(INDICATORS)
-
-
-# --- tracks ----------------------------------------------------------------------------------------------------------
-
-
-def mean_track(count: int) -> Track:
-    return Track(attrgetter("close"), lambda: INDICATORS["sma"](count))
-
-
-@given(VALUES, st.lists(st.integers(0, 8), min_size=1, max_size=4), st.integers(0, 60), COUNTS)
-def test_a_track_gives_the_value_n_bars_ago_also_when_a_rule_reaches_further_back_later(
-    values: list[int], reaches: list[int], later: int, count: int
-) -> None:
-    track = mean_track(count)
-    track.reach_back(reaches[0])
-    for index, value in enumerate(values):
-        if index == later:
-            for reach in reaches:
-                track.reach_back(reach)
-        track.step(bar(value))
-    expected = run("sma", [count], values)
-    # What was dropped before a rule asked for it is unknown, never another bar's value.
-    reached = later < len(values)
-    kept_since = later - reaches[0] - 1 if reached else 0
-    for back in range(max(reaches) + 1 if reached else reaches[0] + 1):
-        index = len(values) - 1 - back
-        assert track.value(back) == (expected[index] if index >= max(0, kept_since) else None)
-
-
-def test_a_plain_track_reads_its_field_and_a_reset_one_starts_from_nothing() -> None:
-    plain, mean = Track(attrgetter("volume")), mean_track(2)
-    for one in (plain, mean):
-        one.reach_back(1)
-        assert one.value() is None
-        one.step(bar(10))
-        one.step(bar(20))
-    assert (plain.value(), plain.value(1), plain.value(2)) == (1, 1, None)
-    assert (mean.value(), mean.seen) == (15, 2)
-    mean.reset()
-    assert (mean.value(), mean.seen) == (None, 0)
-    mean.step(bar(30))
-    assert mean.value() is None
-    mean.step(bar(50))
-    assert (mean.value(), mean.value(1)) == (40, None)
-
-
-@given(VALUES, st.integers(0, 60), st.integers(0, 60), st.integers(0, 8))
-def test_a_warmed_track_is_the_one_that_was_there_all_along(values: list[int], since: int, at: int, reach: int) -> None:
-    past = [bar(value) for value in values[:at]]
-    there = Track(attrgetter("close"), lambda: INDICATORS["ema"](3))
-    there.reach_back(reach)
-    for one in past:
-        there.step(one)
-    late = Track(attrgetter("close"), lambda: INDICATORS["ema"](3))
-    late.reach_back(reach)
-    late.warm(past)
-    deepened = Track(attrgetter("close"), lambda: INDICATORS["ema"](3))
-    for one in past:
-        deepened.step(one)
-    deepened.reach_back(reach)
-    deepened.warm(past)
-    for value in [None, *values[at:]]:
-        if value is not None:
-            for track in (there, late, deepened):
-                track.step(bar(value))
-        for back in range(reach + 2):
-            assert there.value(back) == late.value(back) == deepened.value(back)
-        assert there.seen == late.seen == deepened.seen
-
-
-def test_to_reach_further_back_does_not_seed_a_running_average_anew() -> None:
-    track = Track(attrgetter("close"), lambda: INDICATORS["ema"](2))
-    for value in (1000, 10, 20, 30):
-        track.step(bar(value))
-    before = track.value()
-    assert track.reach_back(1)
-    track.warm([bar(20), bar(30)])  # the recent bars no longer hold the spike that the average remembers
-    assert track.value() == before
-
-
-def test_parts_share_one_track_and_must_be_named() -> None:
-    track = Track(attrgetter("close"), lambda: INDICATORS["macd"](1, 2, 2))
-    for value in (10, 20):
-        track.step(bar(value))
-    assert (track.value(part="line"), track.value(part="signal"), track.value(part="hist")) == (5, None, None)
-    with pytest.raises(AttributeError):
-        track.value()
-    with pytest.raises(AttributeError):
-        track.value(part="upper")
