@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import msgspec
 import pytest
 
+from tests.alerts.dispatched import dispatching
 from tests.alerts.fakes import FakeChannel
-from tests.alerts.test_dispatcher import dispatching
 from tests.store.makers import FRIDAY_US, a_transition
 from tests.store.waiting import until
 from tradeassistd.base.clock import ManualClock
@@ -22,13 +19,6 @@ from tradeassistd.store.writer import Store
 
 MINUTE_US = 60_000_000
 DUE_US = FRIDAY_US + 30 * MINUTE_US
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path, clock=ManualClock(FRIDAY_US))
-    yield opened
-    await opened.close()
 
 
 async def held(store: Store, number: int, severity: str = "warning", **changes: object) -> Decided:
