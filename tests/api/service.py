@@ -16,6 +16,7 @@ from tests.engine.market import Market
 from tests.store.makers import FRIDAY_US
 from tradeassistd.alerts.compose import decide
 from tradeassistd.alerts.routing import Routing
+from tradeassistd.api import models
 from tradeassistd.api.answers import control_over, health_of
 from tradeassistd.api.control import Backfilling
 from tradeassistd.api.hub import Hub
@@ -205,3 +206,8 @@ async def serving(
 async def received(client: ClientConnection, count: int) -> list[dict[str, Any]]:
     """The next messages as documents."""
     return [json.loads(await client.recv()) for _ in range(count)]
+
+
+def is_all_of(model: type[models.Document], document: dict[str, Any]) -> bool:
+    """Whether the model says every field of a document, and nothing else."""
+    return model(**document).model_dump(mode="json") == document and set(document) == set(model.model_fields)
