@@ -124,6 +124,18 @@ def trading_session(symbol: str) -> Session:
     return session(symbol, "globex" if symbol.startswith("/") else "ext")
 
 
+def active_window(windows: tuple[tuple[frozenset[int], int, int], ...], at_us: int) -> Window | None:
+    """The first active window that holds an instant; one whose end is not after its start ends the next day."""
+    today = datetime.fromtimestamp(at_us // US_PER_S, NEW_YORK).date()
+    for weekdays, from_minute, to_minute in windows:
+        for day in (today - timedelta(days=1), today):
+            until = to_minute if to_minute > from_minute else to_minute + 1440
+            window = instant_us(day, from_minute), instant_us(day, until)
+            if day.weekday() in weekdays and window[0] <= at_us < window[1]:
+                return window
+    return None
+
+
 @cache
 def _table() -> dict[str, dict[str, str]]:
     """The lines of the calendar by ISO date."""

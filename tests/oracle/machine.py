@@ -4,46 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Literal
 
-from tests.oracle.bars import seconds, slot
-from tests.oracle.events import US_PER_S, Silence, SilenceEnd
+from tests.oracle.events import US_PER_S
 from tests.oracle.expression import Count, Streak, read_by
-from tests.oracle.hours import NEW_YORK, Window, instant_us, series_session, session, trading_session
-from tests.oracle.outcome import ConditionState, Counter, Run, first_left
+from tests.oracle.gates import Gates
+from tests.oracle.holding import Held
+from tests.oracle.hours import Window, active_window, session, trading_session
+from tests.oracle.occurrences import Counter, Run
+from tests.oracle.outcome import ConditionState, first_left
 from tests.oracle.rule import Distance, Kind, OracleRule, OracleTransition
 from tests.oracle.world import Reader, World, tick_size
 
 Say = Callable[[OracleTransition], None]
 REARM = Distance(Fraction(4))
 """How far `reaches` must leave its level unless the rule says otherwise."""
-
-
-@dataclass
-class Held:
-    """How long something has been known to hold: a stopwatch that unknown stops and a cut or its opposite sets back."""
-
-    before_us: int = 0
-    since_us: int | None = None
-
-    def step(self, truth: bool | None, at_us: int) -> None:
-        """True goes on, unknown stops, false sets back."""
-        if truth is False:
-            self.reset()
-        elif truth is None and self.since_us is not None:
-            self.before_us, self.since_us = self.before_us + at_us - self.since_us, None
-        elif truth and self.since_us is None:
-            self.since_us = at_us
-
-    def reset(self) -> None:
-        """Back to nothing."""
-        self.before_us, self.since_us = 0, None
-
-    def reached(self, at_us: int, for_s: int) -> bool:
-        """Whether it has held so long while known."""
-        return self.since_us is not None and self.before_us + at_us - self.since_us >= for_s * US_PER_S
 
 
 class Machine:
@@ -59,11 +35,7 @@ class Machine:
         self.value: Fraction | None = None  # at the last judging that was true
         self.late = False  # the next known result is the first after a cut
         self.held, self.clearing = Held(), Held()
-        self.told_us: int | None = None
-        self.told_price: Fraction | None = None
-        self.told_count = 0
-        self.told_index = 0  # the event
-        self.session_told: tuple[Window | None, int] = (None, 0)
+        self.gates = Gates(world, rule, symbol)
         self.untold = self.was_told = self.acked = False
         self.reminded, self.reminded_us = 0, 0
         self.watch: tuple[object, ...] | None = None
@@ -80,7 +52,7 @@ class Machine:
 
     def take(self, rule: OracleRule) -> None:
         """The rule with other settings and the same condition."""
-        self.rule = rule
+        self.rule = self.gates.rule = rule
         self.names = dict(rule.values.get(self.symbol, {}))
         self.is_event = rule.is_event(self.number)
         self.reads_day = rule.reads_day(self.number)
@@ -100,7 +72,7 @@ class Machine:
         nodes = [node for one in self.rule.conditions(self.number) for _, node in read_by(one, self.symbol)]
         self.counters = {node: Counter(node, self.symbol, distance) for node in nodes if isinstance(node, Count)}
         self.runs = {node: Run(node, self.symbol, distance) for node in nodes if isinstance(node, Streak)}
-        self.reaches = any(getattr(node, "kind", "") == "reaches" for node in nodes)
+        self.gates.reaches = any(getattr(node, "kind", "") == "reaches" for node in nodes)
 
     def restart(self) -> None:
         """The daemon starts again: what is stored stays, what was only known is gone."""
@@ -203,15 +175,15 @@ class Machine:
             return
         if self.rule.keep_firing_for_s and self.clearing.reached(at_us, self.rule.keep_firing_for_s):
             self.cleared(at_us)
-        elif self.untold and not self.refused(at_us, index):
+        elif self.untold and not self.gates.refused(at_us, index):
             self.untold = False
             self.tell(at_us, index)
             self.say(at_us, "told")
         elif self.was_told and self.rule.repeat_s and not self.acked:
             pause_s = self.rule.repeat_s[min(self.reminded, len(self.rule.repeat_s) - 1)]
-            if at_us >= max(self.told_us or 0, self.reminded_us) + pause_s * US_PER_S:
+            if at_us >= max(self.gates.told_us or 0, self.reminded_us) + pause_s * US_PER_S:
                 self.reminded, self.reminded_us = self.reminded + 1, at_us
-                self.say(at_us, "reminded", self.unheard(at_us))
+                self.say(at_us, "reminded", self.gates.unheard(at_us))
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
@@ -284,7 +256,7 @@ class Machine:
             return False
         self.judged_us, self.value = at_us, first_left(self.when.condition, outcomes)
         self.state, self.since_us = "firing", before.since_us
-        self.told_us = before.told_us
+        self.gates.told_us = before.gates.told_us
         self.untold, self.was_told, self.acked = before.untold, before.was_told, before.acked
         self.reminded, self.reminded_us = before.reminded, before.reminded_us
         return True
@@ -299,7 +271,7 @@ class Machine:
     def cleared(self, at_us: int, *, late: bool = False) -> None:
         """The firing ends; before the next rise `when` must be seen not true."""
         tell = self.rule.on_clear == "tell" and self.was_told
-        self.say(at_us, "cleared", self.unheard(at_us) if tell else "", late=late, tell=tell)
+        self.say(at_us, "cleared", self.gates.unheard(at_us) if tell else "", late=late, tell=tell)
         self.settle()
         self.armed = self.is_event or self.last is False  # an event is over at once
 
@@ -331,7 +303,7 @@ class Machine:
 
     def raised(self, at_us: int, index: int, rise: Rise, *, outranked: bool) -> None:
         """A rise is stored, and told unless something refuses it."""
-        refused = "at_load" if rise.quiet else "higher_level" if outranked else self.refused(at_us, index)
+        refused = "at_load" if rise.quiet else "higher_level" if outranked else self.gates.refused(at_us, index)
         if not refused and rise.kind == "missed" and self.rule.catch_up == "log":
             refused = "log"
         latched = not self.is_event or self.clear is not None
@@ -348,79 +320,15 @@ class Machine:
 
     def again(self, at_us: int, index: int) -> None:
         """`fire: each_bar`: it still fires at the close of a bar."""
-        refused = self.refused(at_us, index)
+        refused = self.gates.refused(at_us, index)
         if not refused:
             self.tell(at_us, index)
             self.untold = False
         self.say(at_us, "fired", refused)
 
-    def refused(self, at_us: int, index: int) -> str:
-        """Why nobody is told now: the first gate that says no."""
-        rule = self.rule
-        if rule.mode != "live":
-            return "mode"
-        if self._spent(at_us):
-            return "spent"
-        if rule.rearm and not self.reaches and self.told_price is not None:
-            distance = rule.rearm.measured(self.told_price, tick_size(self.symbol))
-            if not self._has_been_away(self.told_price, distance, index):
-                return "rearm"
-        if self.told_us is not None and at_us - self.told_us < rule.cooldown_s * US_PER_S:
-            return "cooldown"
-        return "silence" if self.silenced(at_us) else ""
-
-    def unheard(self, at_us: int) -> str:
-        """Why a reminder or an end is not told."""
-        if self.rule.mode != "live":
-            return "mode"
-        return "silence" if self.silenced(at_us) else ""
-
-    def silenced(self, at_us: int) -> bool:
-        """Whether somebody's silence lies over the rule."""
-        lying: set[int] = set()
-        for one in self.world.events:
-            if one.at_us > at_us:
-                break
-            if isinstance(one, SilenceEnd):
-                lying.discard(one.number)
-            elif isinstance(one, Silence) and one.rule == self.rule.id and one.symbol in ("", self.symbol):
-                lying |= {one.number} if at_us < one.until_us else set()
-        return bool(lying)
-
-    def _has_been_away(self, from_price: Fraction, distance: Fraction, index: int) -> bool:
-        """Whether the price has been that far from it since it was told."""
-        seen = self.world.symbol(self.symbol)
-        prices = (seen.after[row].price for row in seen.rows_between(self.told_index, index))
-        return any(price is not None and abs(price - from_price) >= distance for price in prices)
-
-    def _spent(self, at_us: int) -> bool:
-        mode, _, interval = self.rule.fire.removesuffix(")").partition("(")
-        if mode == "once" and self.told_count:
-            return True
-        if mode == "once_per_bar" and self.told_us is not None:
-            own = series_session(self.symbol)
-            bar = slot(own, seconds(interval) * US_PER_S, at_us)
-            if bar is not None and bar[0] <= self.told_us:
-                return True
-        window, told = self.session_told
-        return bool(self.rule.max_per_session and told >= self.rule.max_per_session and window == self._budget(at_us))
-
-    def _budget(self, at_us: int) -> Window | None:
-        """The session that `max_per_session` counts in."""
-        word = self.rule.session
-        of = session(self.symbol, word) if word and word != "always" else trading_session(self.symbol)
-        return of.window(at_us)
-
-    def _price(self, index: int) -> Fraction | None:
-        return self.world.symbol(self.symbol).after[index].price if index >= 0 else None
-
     def tell(self, at_us: int, index: int) -> None:
         """An alert goes out."""
-        window, told = self.session_told
-        budget = self._budget(at_us)
-        self.session_told = (budget, told + 1 if budget == window else 1)
-        self.told_index = index
-        self.told_us, self.told_price, self.told_count = at_us, self._price(index), self.told_count + 1
+        self.gates.told(at_us, index)
         self.was_told = True
 
     def say(self, at_us: int, kind: Kind, suppressed: str = "", *, late: bool = False, tell: bool = False) -> None:
@@ -449,15 +357,3 @@ class Rise:
     kind: Kind
     late: bool = False
     quiet: bool = False
-
-
-def active_window(windows: tuple[tuple[frozenset[int], int, int], ...], at_us: int) -> Window | None:
-    """The first active window that holds an instant; one whose end is not after its start ends the next day."""
-    today = datetime.fromtimestamp(at_us // US_PER_S, NEW_YORK).date()
-    for weekdays, from_minute, to_minute in windows:
-        for day in (today - timedelta(days=1), today):
-            until = to_minute if to_minute > from_minute else to_minute + 1440
-            window = instant_us(day, from_minute), instant_us(day, until)
-            if day.weekday() in weekdays and window[0] <= at_us < window[1]:
-                return window
-    return None

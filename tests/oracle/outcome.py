@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,20 +11,15 @@ from tests.oracle.events import US_PER_S
 from tests.oracle.expression import (
     Compare,
     Condition,
-    Count,
     Cross,
     Day,
-    Either,
-    Every,
     Flag,
     Leaf,
     Move,
     Node,
-    Not,
     OpeningRange,
     Quote,
     Seq,
-    Streak,
     Value,
     Vwap,
     Within,
@@ -32,6 +27,7 @@ from tests.oracle.expression import (
     read_by,
 )
 from tests.oracle.hours import own_word, series_session
+from tests.oracle.kleene import combine, compare, conjunction, disjunction, negation, signs
 from tests.oracle.rule import is_of_day
 from tests.oracle.world import Reader, is_running_extreme
 
@@ -254,72 +250,6 @@ class ConditionState:
             leaf.restart()
 
 
-class Counter:
-    """`count(EVENT, D)`: when the event happened, and since when that has been watched."""
-
-    def __init__(self, count: Count, symbol: str, distance: Distance) -> None:
-        self._count = count
-        self._event = ConditionState(count.event, symbol, distance)
-        self._watch: tuple[object, ...] | None = None
-        self._since_us: int | None = None
-        self._happened: list[int] = []
-
-    def judge(self, reader: Reader, watch: tuple[object, ...]) -> Fraction | None:
-        """The count at this judging."""
-        if watch != self._watch:
-            self._watch, self._since_us, self._happened = watch, None, []
-        happens = self._event.judge(reader, watch)[0]
-        if happens is None:
-            self._since_us, self._happened = None, []
-            return None
-        if self._since_us is None:
-            self._since_us = reader.at_us
-        if happens:
-            self._happened.append(reader.at_us)
-        return self.value(reader)
-
-    def value(self, reader: Reader) -> Fraction | None:
-        """The count of what has happened by now; nothing is judged."""
-        from_us = (reader.at_us // US_PER_S - self._count.duration_s) * US_PER_S
-        if self._since_us is None or self._since_us > from_us:
-            return None
-        return Fraction(sum(at_us > from_us for at_us in self._happened))
-
-    def restart(self) -> None:
-        """Nothing of it is stored."""
-        self._event.restart()
-        self._watch = None
-
-
-class Run:
-    """`streak(STATE, interval)`: at how many closes in a row the state was true."""
-
-    def __init__(self, streak: Streak, symbol: str, distance: Distance) -> None:
-        self.interval = streak.interval
-        self._state = ConditionState(streak.state, symbol, distance)
-        self._cuts: tuple[object, ...] | None = None
-        self.length: Fraction | None = None
-        self._broken = False  # by something unknown; until the next false
-
-    def close(self, reader: Reader, watch: tuple[object, ...], cuts: tuple[object, ...]) -> None:
-        """One more bar has closed."""
-        if cuts != self._cuts:
-            self.restart()
-            self._cuts = cuts
-        holds = self._state.judge(reader, watch)[0]
-        if holds is None:
-            self._broken = self._broken or self.length is not None
-            self.length = None
-        elif not holds:
-            self.length, self._broken = Fraction(0), False
-        elif not self._broken:
-            self.length = (self.length or 0) + Fraction(1)
-
-    def restart(self) -> None:
-        """Nothing of it is stored."""
-        self._cuts, self.length, self._broken = None, None, False
-
-
 def side_by_side(reader: Reader, left: Value, right: Value) -> tuple[Fraction | None, Fraction | None]:
     """Both sides of a comparison: a running extreme beside a live quote as it was before the row."""
     if not (moves_with_rows(left) or moves_with_rows(right)):
@@ -345,65 +275,3 @@ def first_left(condition: Condition, outcomes: list[Outcome], *, missed: bool = 
         if (outcome.live is positive or (missed and outcome.missed)) and outcome.left is not None:
             return outcome.left
     return None
-
-
-def signs(condition: Condition, *, positive: bool) -> Iterator[bool]:
-    """Of each leaf in written order, whether it counts as it is or turned round."""
-    match condition:
-        case Every(parts) | Either(parts):
-            for part in parts:
-                yield from signs(part, positive=positive)
-        case Not(part):
-            yield from signs(part, positive=not positive)
-        case _:
-            yield positive
-
-
-def combine(condition: Condition, truths: Iterator[bool | None]) -> bool | None:
-    """The truth of a condition from those of its leaves in written order; takes one truth for each leaf."""
-    match condition:
-        case Every(parts):
-            return conjunction([combine(part, truths) for part in parts])
-        case Either(parts):
-            return disjunction([combine(part, truths) for part in parts])
-        case Not(part):
-            return negation(combine(part, truths))
-        case _:
-            return next(truths)
-
-
-def conjunction(truths: Iterable[bool | None]) -> bool | None:
-    """Kleene's and."""
-    found = set(truths)
-    return False if False in found else None if None in found else True
-
-
-def disjunction(truths: Iterable[bool | None]) -> bool | None:
-    """Kleene's or."""
-    found = set(truths)
-    return True if True in found else None if None in found else False
-
-
-def negation(truth: bool | None) -> bool | None:
-    """Kleene's not."""
-    return None if truth is None else not truth
-
-
-def compare(left: Fraction | None, operator: str, right: Fraction | None) -> bool | None:
-    """A comparison; unknown when a side is."""
-    if left is None or right is None:
-        return None
-    match operator:
-        case "<":
-            return left < right
-        case "<=":
-            return left <= right
-        case ">":
-            return left > right
-        case ">=":
-            return left >= right
-        case "==":
-            return left == right
-        case "!=":
-            return left != right
-    raise ValueError(f"no operator {operator!r}")

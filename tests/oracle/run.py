@@ -13,7 +13,8 @@ from tests.oracle.hours import NEW_YORK, instant_us, series_session, trading_ses
 from tests.oracle.machine import Machine, Rise
 from tests.oracle.outcome import session_of
 from tests.oracle.rule import OracleRule, OracleTransition, is_of_day
-from tests.oracle.world import World, read, touched
+from tests.oracle.touches import read, touched
+from tests.oracle.world import World
 
 LATE_US = 2 * US_PER_S
 Key = tuple[str, str, int]
@@ -276,7 +277,7 @@ class Run:
         if again is not None:
             return self._go_on(again, rule)
         fresh = self._new(rule, symbol, number)
-        fresh.machine.told_us, fresh.machine.session_told = before.told_us, (None, 0)
+        fresh.machine.gates.told_us = before.gates.told_us
         return fresh
 
 

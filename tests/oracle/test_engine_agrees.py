@@ -14,7 +14,7 @@ from tests.engine.stored import Stored
 from tests.oracle import events as plain
 from tests.oracle.rule import OracleRule, OracleTransition
 from tests.oracle.run import expected_transitions
-from tests.oracle.strategies import Story, nights, silenced_stories, stories
+from tests.oracle.stories import Story, nights, silenced_stories, stories
 from tests.oracle.yaml_text import file_text
 from tradeassistd.engine import events as real
 from tradeassistd.engine.engine import Engine

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate
 
 from tests.oracle.bars import OracleBar, Series
+from tests.oracle.closed_bars import ClosedBars, over_bars
 from tests.oracle.day import DayValues
-from tests.oracle.events import US_PER_S, Clock, Event, Facts, Row
+from tests.oracle.events import US_PER_S, Clock, Event, Row
 from tests.oracle.expression import (
     LIVE_QUOTES,
     Apply,
@@ -33,10 +34,8 @@ from tests.oracle.expression import (
     read_by,
 )
 from tests.oracle.hours import series_session, trading_session
-from tests.oracle.indicators import WINDOWS, band, exponential_means, macd, true_range
 from tests.oracle.seen import UNSEEN, Seen, Symbol
 
-BAR_FIELDS = ("open", "high", "low", "close", "volume")
 _FUTURE_TICKS = {"/ES": "0.25", "/NQ": "0.25"}
 
 
@@ -89,72 +88,6 @@ class World:
             for closing in self.series(*key).closings:
                 self._bars[key].setdefault(closing.holes, ClosedBars()).append(closing.index, closing.bar)
         return self._bars[key].get(self.series(*key).holes_at(index))
-
-
-class ClosedBars:
-    """The closed bars of one series between two holes in its session."""
-
-    def __init__(self) -> None:
-        self.closed_at: list[int] = []  # event indices
-        self.bars: list[OracleBar] = []
-        self.fields: dict[str, list[Fraction]] = {name: [] for name in BAR_FIELDS}
-        self._exponential: dict[tuple[str, int], list[Fraction | None]] = {}
-        self._found: dict[tuple[OfBars, int], Fraction | None] = {}
-
-    def append(self, index: int, bar: OracleBar) -> None:
-        """Adds a bar closed at event `index`."""
-        self.closed_at.append(index)
-        self.bars.append(bar)
-        for name, numbers in self.fields.items():
-            numbers.append(bar.field(name))
-
-    def value(self, of: OfBars, count: int, opening: Callable[[int], int]) -> Fraction | None:
-        """The function over the first `count` bars: it never changes, so it is worked out once."""
-        key = (of, count)
-        if key not in self._found:
-            self._found[key] = self._calculate(of, count, opening)
-        return self._found[key]
-
-    def _calculate(self, of: OfBars, count: int, opening: Callable[[int], int]) -> Fraction | None:
-        if of.function == "ema":
-            # Element k depends on the first k bars only, so the list made once from all of them looks at no future.
-            name = (of.field, of.n)
-            means = self._exponential.setdefault(name, exponential_means(self.fields[of.field], of.n))
-            return means[count - 1]
-        return over_bars(of, self.bars[:count], opening)
-
-
-def over_bars(of: OfBars, bars: Sequence[OracleBar], opening: Callable[[int], int]) -> Fraction | None:
-    """A function of bars, the last of them the newest; `opening` gives the session's opening of an instant."""
-    if not bars:
-        return None
-    match of.function:
-        case "atr":
-            highs, lows, closes = ([bar.field(name) for bar in bars] for name in ("high", "low", "close"))
-            return true_range(highs, lows, closes, of.n)
-        case "rvol":
-            return relative_volume(bars, opening)
-    values = [bar.field(of.field) for bar in bars]
-    match of.function:
-        case "":
-            return values[-1]
-        case "ema":
-            return exponential_means(values, of.n)[-1]
-        case "macd":
-            return macd(values, of.n, int(of.more[0]), int(of.more[1]), of.line)
-        case "bollinger":
-            return band(values, of.n, of.more[0], of.line)
-    return WINDOWS[of.function](values, of.n)
-
-
-def relative_volume(bars: Sequence[OracleBar], opening: Callable[[int], int]) -> Fraction | None:
-    """`rvol`: against the mean of the same slot in the sessions before, at least 5 of them, at most 20."""
-    *before, last = bars
-    slot_us = last.open_us - opening(last.open_us)
-    same = [bar.volume for bar in before if bar.open_us - opening(bar.open_us) == slot_us][-20:]
-    if len(same) < 5 or not sum(same):
-        return None
-    return Fraction(last.volume * len(same), sum(same))
 
 
 @dataclass(slots=True)
@@ -413,53 +346,3 @@ def apply(function: str, values: Sequence[Fraction | None]) -> Fraction | None:
         case "pct_from":
             return known[0] / known[1] - 1 if known[1] else None
     raise ValueError(f"no function {function!r}")
-
-
-# --- when a value may have moved ---------------------------------------------------------------------------------
-
-_QUOTE_FIELDS = {
-    "price": ("price",),
-    "bid": ("bid",),
-    "ask": ("ask",),
-    "mark": ("price", "bid", "ask"),
-    "age": ("row",),
-    "minutes_to_close": (),
-    "settle": ("facts",),
-    "net_change": ("price", "facts"),
-    "net_pct": ("price", "facts"),
-}
-
-
-def touched(event: Event) -> Iterator[tuple[str, str]]:
-    """(symbol, what) that an event sets; the symbol "" stands for every one."""
-    match event:
-        case Row(symbol=symbol, fields=fields):
-            yield symbol, "row"
-            yield from ((symbol, name) for name in fields)
-            if event.image:
-                yield symbol, "cut"
-        case Facts(symbol=symbol):
-            yield symbol, "facts"
-
-
-def read(node: Node, symbol: str) -> Iterator[tuple[str, str]]:
-    """(symbol, what) that a condition depends on."""
-    for of, one in read_by(node, symbol):
-        yield of, "cut"
-        if is_running_extreme(one):
-            yield of, "row"  # beside a live quote it changes with each
-        match one:
-            case Quote(name):
-                yield from ((of, what) for what in _QUOTE_FIELDS.get(name, ("bid", "ask")))
-            case Look(_, name, _):
-                yield from ((of, what) for what in _QUOTE_FIELDS.get(name, ("bid", "ask")))
-            case Day("day", "volume"):
-                yield from ((of, "volume"), (of, "facts"))
-            case Day():
-                yield from ((of, "price"), (of, "facts"))
-            case Flag():
-                yield of, "facts"
-            case Vwap():
-                yield from ((of, "price"), (of, "facts"))
-            case OfBars(live=True):
-                yield of, "price"
