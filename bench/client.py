@@ -14,8 +14,8 @@ import asyncio
 import json
 import time
 from array import array
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -36,7 +36,7 @@ from tradeassistd.feed.frames import FUTURES, Frame
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
 from tradeassistd.feed.schwab import Stream
-from tradeassistd.live.path import ENTRIES_PER_TURN
+from tradeassistd.live.path import ENTRIES_PER_TURN, Live
 from tradeassistd.market.tick import Field, Tick
 from tradeassistd.sim.preference import user_preference
 from tradeassistd.store.writer import Store
@@ -163,12 +163,15 @@ class NoChannel:
 class MeasuredDaemon(Daemon):
     """The daemon with one channel that does nothing. Everything else is what `tradeassistd` runs."""
 
-    def __init__(self, settings: Settings, url: str, channel: Channel) -> None:
+    task: asyncio.Task[None]
+    """In which it runs."""
+
+    def __init__(self, settings: Settings, url: str) -> None:
         super().__init__(settings, open_stream=lambda put: Stream(Login(url), put))
-        self._channel = channel
+        self.channel = NoChannel()
 
     async def _open_channels(self, stack: AsyncExitStack) -> list[Channel]:
-        return [self._channel]
+        return [self.channel]
 
 
 class Times:
@@ -187,37 +190,53 @@ class Times:
                 self.alerts[transition.alert_id] = now_ns
 
 
-async def daemon(url: str, meter: Meter, folder: Path, times: Times | None) -> dict[str, Any]:
-    """The whole path: feed, engine with a hundred rules, tape, store, dispatcher, a channel that does nothing."""
+@asynccontextmanager
+async def measured(url: str, folder: Path, log_level: str = "warning") -> AsyncIterator[MeasuredDaemon]:
+    """The daemon of that folder, from when it is ready until it has stopped. Raises whatever it ended with."""
     settings = load_settings(folder / "config.yaml")
-    set_up(settings.log.format, settings.log.level)
-    channel, stop = NoChannel(), asyncio.Event()
-    running = MeasuredDaemon(settings, url, channel)
-    task = asyncio.create_task(running.run(stop))
+    set_up(settings.log.format, log_level)
+    stop, running = asyncio.Event(), MeasuredDaemon(settings, url)
+    task = running.task = asyncio.create_task(running.run(stop))
     ready = asyncio.create_task(running.ready.wait())
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
     ready.cancel()
-    if not ready.done():
+    if task.done():
         await task  # raises what went wrong
-    live = running.live
-    assert live is not None  # it is ready
-    live.listeners.append(_counter(meter))
-    if times is not None:
-        live.listeners.append(times.see)
-    over = asyncio.create_task(meter.over.wait())
-    await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
-    over.cancel()
-    if not task.done():
-        # A tick is dealt with once it is on the tape; a writer that falls behind must not look quick.
-        await cast(Store, live._store).flush()
-        meter.stop()
-    counters = live.counters
+    yield running
     stop.set()
     await task
+
+
+async def warmed(live: Live, ticks: int) -> Times:
+    """When ticks and alerts are decided from now on, once that many ticks have been and everything is under way."""
+    times, warm = Times(), asyncio.Event()
+    live.listeners.append(times.see)
+    live.listeners.append(lambda *_: warm.set() if len(times.ticks) >= ticks else None)
+    await warm.wait()
+    return times
+
+
+async def daemon(url: str, meter: Meter, folder: Path, times: Times | None) -> dict[str, Any]:
+    """The whole path: feed, engine with a hundred rules, tape, store, dispatcher, a channel that does nothing."""
+    async with measured(url, folder, "info") as running:
+        live = running.live
+        assert live is not None  # it is ready
+        live.listeners.append(_counter(meter))
+        if times is not None:
+            live.listeners.append(times.see)
+        over = asyncio.create_task(meter.over.wait())
+        await asyncio.wait({running.task, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if not running.task.done():
+            # A tick is dealt with once it is on the tape; a writer that falls behind must not look quick.
+            await cast(Store, live._store).flush()
+            meter.stop()
+        counters = live.counters
     found: dict[str, Any] = {"alerts": counters.alerts, "told": counters.told}
     if times is not None:
         (folder / "decided").write_bytes(times.ticks.tobytes())
-        found["handed_us"] = [(handed - times.alerts[key]) / 1e3 for key, handed in channel.handed_ns.items()]
+        handed_ns = running.channel.handed_ns
+        found["handed_us"] = [(handed - times.alerts[key]) / 1e3 for key, handed in handed_ns.items()]
     return found
 
 
@@ -239,6 +258,16 @@ def write_settings(folder: Path, rules: dict[str, str] | None = None) -> None:
         "channels: {bench: {url: 'json://127.0.0.1'}}\n",
         "utf-8",
     )
+
+
+def answer(measure: Callable[[str, Path, int], Coroutine[Any, Any, dict[str, Any]]], counted: str) -> None:
+    """As a child of the benchmark: measure with its arguments URL, --folder and `counted`, and print what was found."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument(counted, dest="count", type=int, required=True)
+    arguments = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(arguments.url, arguments.folder, arguments.count))))
 
 
 def main() -> None:

@@ -7,9 +7,7 @@ command in a process of its own, and a tick's delay is measured as in bench.late
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import shutil
 import sqlite3
@@ -23,7 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from bench.client import MeasuredDaemon, NoChannel, Times, write_settings
+from bench.client import answer, measured, warmed, write_settings
 from bench.feed_server import feed_server
 from bench.market import START_US, SYMBOLS
 from bench.measure import child, percentile, ratio
@@ -31,9 +29,8 @@ from bench.result import Goal, Row, Run, judged, shown
 from bench.store import DAY_BEGIN_US, TICKS_PER_S, made_ticks
 from tradeassistd.base.amounts import DAY_S
 from tradeassistd.base.clock import MarketClock, WallClock
-from tradeassistd.base.config import KeepSettings, kept_instead, load_settings
+from tradeassistd.base.config import KeepSettings, kept_instead
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.base.log import set_up
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.session import ALWAYS, trading_day
 from tradeassistd.store import queries
@@ -253,22 +250,7 @@ def _delays_ms(step: dict[str, Any], sent: array[int], decided: array[int]) -> l
 
 async def measure(url: str, folder: Path, bars: int) -> dict[str, Any]:
     """Run the daemon and the steps; the times of the ticks go into the file `decided`."""
-    settings = load_settings(folder / "config.yaml")
-    set_up(settings.log.format, "warning")
     await _old_bars(folder / "state", bars)
-    stop, running = asyncio.Event(), MeasuredDaemon(settings, url, NoChannel())
-    task = asyncio.create_task(running.run(stop))
-    ready = asyncio.create_task(running.ready.wait())
-    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-    ready.cancel()
-    if task.done():
-        await task  # raises what went wrong
-    live = running.live
-    assert live is not None  # it is ready
-    times, warm = Times(), asyncio.Event()
-    live.listeners.append(times.see)
-    live.listeners.append(lambda *_: warm.set() if len(times.ticks) >= WARM_TICKS else None)
-    await warm.wait()
     target = folder / "backup.tar.gz"
     steps: list[tuple[str, tuple[str, ...], Callable[[], str]]] = [
         ("neither", (), lambda: ""),
@@ -276,14 +258,15 @@ async def measure(url: str, folder: Path, bars: int) -> dict[str, Any]:
         ("backup", ("backup", str(target)), lambda: f"{target.stat().st_size / 1e6:,.0f} MB "),
     ]
     found = []
-    for name, command, note in steps:
-        begin_ns = time.monotonic_ns()
-        await (_command(folder, *command) if command else asyncio.sleep(QUIET_S))
-        found.append({"name": name, "begin_ns": begin_ns, "over_ns": time.monotonic_ns(), "note": note()})
-        await asyncio.sleep(2 * AFTER_S)
-    (folder / "decided").write_bytes(times.ticks.tobytes())
-    stop.set()
-    await task
+    async with measured(url, folder) as running:
+        assert running.live is not None  # it is ready
+        times = await warmed(running.live, WARM_TICKS)
+        for name, command, note in steps:
+            begin_ns = time.monotonic_ns()
+            await (_command(folder, *command) if command else asyncio.sleep(QUIET_S))
+            found.append({"name": name, "begin_ns": begin_ns, "over_ns": time.monotonic_ns(), "note": note()})
+            await asyncio.sleep(2 * AFTER_S)
+        (folder / "decided").write_bytes(times.ticks.tobytes())
     return {"steps": found}
 
 
@@ -310,14 +293,5 @@ async def _command(folder: Path, *arguments: str) -> None:
         raise RuntimeError(f"db {arguments[0]} ended with {process.returncode}: {(output + errors).decode()[-2000:]}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("url")
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--bars", type=int, required=True)
-    arguments = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(arguments.url, arguments.folder, arguments.bars))))
-
-
 if __name__ == "__main__":
-    main()
+    answer(measure, "--bars")

@@ -7,9 +7,7 @@ the engine, as in bench.latency, so whatever holds the engine up is in it.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import shutil
 import time
 from array import array
@@ -20,14 +18,12 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from bench.client import MeasuredDaemon, NoChannel, Times, write_settings
+from bench.client import Times, answer, measured, warmed, write_settings
 from bench.feed_server import feed_server
 from bench.market import SYMBOLS
 from bench.measure import child, percentile, rss_mb
 from bench.result import Goal, Row, Run, judged, shown
 from bench.rules import rule
-from tradeassistd.base.config import load_settings
-from tradeassistd.base.log import set_up
 from tradeassistd.market.catalogue import entries
 from tradeassistd.reload import Reloader, ReloadResult
 
@@ -170,30 +166,16 @@ def _write_more(folder: Path) -> None:
 
 async def measure(url: str, folder: Path, files: int) -> dict[str, Any]:
     """Run the daemon and the steps; the times of the ticks go into the file `decided`."""
-    settings = load_settings(folder / "config.yaml")
-    set_up(settings.log.format, "warning")
-    stop = asyncio.Event()
-    running = MeasuredDaemon(settings, url, NoChannel())
-    task = asyncio.create_task(running.run(stop))
-    ready = asyncio.create_task(running.ready.wait())
-    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-    ready.cancel()
-    if task.done():
-        await task  # raises what went wrong
-    live, reloader = running.live, running.reloader
-    assert live is not None and reloader is not None  # it is ready
-    times, warm = Times(), asyncio.Event()
-    live.listeners.append(times.see)
-    live.listeners.append(lambda *_: warm.set() if len(times.ticks) >= WARM_TICKS else None)
-    await warm.wait()  # everything is under way
-    rss_before_mb, found = rss_mb(), []
-    for step in steps_over(files):
-        found.append(await _step(step, reloader, folder / "rules.d"))
-        await _caught_up(times)
-    (folder / "decided").write_bytes(times.ticks.tobytes())
-    rss_after_mb = rss_mb()
-    stop.set()
-    await task
+    async with measured(url, folder) as running:
+        live, reloader = running.live, running.reloader
+        assert live is not None and reloader is not None  # it is ready
+        times = await warmed(live, WARM_TICKS)
+        rss_before_mb, found = rss_mb(), []
+        for step in steps_over(files):
+            found.append(await _step(step, reloader, folder / "rules.d"))
+            await _caught_up(times)
+        (folder / "decided").write_bytes(times.ticks.tobytes())
+        rss_after_mb = rss_mb()
     return {"steps": found, "rss_before_mb": rss_before_mb, "rss_mb": rss_after_mb}
 
 
@@ -229,14 +211,5 @@ async def _step(step: Step, reloader: Reloader, rules: Path) -> dict[str, Any]:
     return {"name": step.name, "begin_ns": begin_ns, "over_ns": over_ns}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("url")
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--files", type=int, required=True)
-    arguments = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(arguments.url, arguments.folder, arguments.files))))
-
-
 if __name__ == "__main__":
-    main()
+    answer(measure, "--files")
