@@ -14,7 +14,11 @@ from email.message import Message as Headers
 from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedReader
+from pathlib import Path
 from typing import Any, cast
+
+import pytest
+import trustme
 
 
 @dataclass
@@ -97,6 +101,21 @@ def slack_stand_in(context: ssl.SSLContext) -> Iterator[SlackStandIn]:
     with _serving(_quiet(socketserver.ThreadingTCPServer)(("127.0.0.1", 0), Handler)) as server:
         state.port = server.server_address[1]
         yield state
+
+
+@contextmanager
+def slack_behind_proxy(folder: Path, monkeypatch: pytest.MonkeyPatch, *hosts: str) -> Iterator[SlackStandIn]:
+    """These hosts of Slack as this process reaches them: by way of the stand-in, whose certificate it trusts."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*hosts).configure_cert(context)
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    for name in ("https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    with slack_stand_in(context) as stand_in:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{stand_in.port}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(folder / "authority.pem"))
+        yield stand_in
 
 
 def _quiet(kind: type[Any]) -> type[Any]:

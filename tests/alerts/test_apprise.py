@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,11 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.alerts.servers import SlackStandIn, slack_stand_in, web_server
+from tests.alerts.servers import SlackStandIn, slack_behind_proxy, web_server
 from tests.store.waiting import until
 from tradeassistd.alerts.channels import Channel, UnsureError, apprise, open_channel
 from tradeassistd.alerts.channels.rate import TokenBucket
@@ -168,15 +166,7 @@ async def test_after_a_cut_off_send_the_channel_waits_for_it(monkeypatch: pytest
 
 @pytest.fixture
 def slack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("hooks.slack.com").configure_cert(context)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    for name in ("https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    with slack_stand_in(context) as stand_in:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{stand_in.port}")
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    with slack_behind_proxy(tmp_path, monkeypatch, "hooks.slack.com") as stand_in:
         yield stand_in
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-import trustme
 
-from tests.alerts.servers import SlackStandIn, slack_stand_in
+from tests.alerts.servers import SlackStandIn, slack_behind_proxy
 from tradeassistd.alerts.channels import Channel, UnsureError, open_channel
 from tradeassistd.alerts.channels.slack import with_bot_token
 from tradeassistd.alerts.message import Message
@@ -26,15 +24,7 @@ MESSAGE = Message("/ES 5,200.25 - es-levels", "price crossed above 5200 (now 5,2
 @pytest.fixture
 def slack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackStandIn]:
     """Slack, as this process reaches it: its bot API and its webhooks."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("slack.com", "hooks.slack.com").configure_cert(context)
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    for name in ("https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    with slack_stand_in(context) as stand_in:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{stand_in.port}")
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    with slack_behind_proxy(tmp_path, monkeypatch, "slack.com", "hooks.slack.com") as stand_in:
         monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
         yield stand_in
 
