@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.e2e.hardship import Running
 from tests.e2e.harness import settings_for
 from tests.e2e.test_process import MONDAY_US
-from tests.e2e.webhook import webhook
+from tests.e2e.webhook import Webhook, webhook
 from tradeassistd.sim.server import Simulator
 from tradeassistd.sim.synthetic import SyntheticMarket
 from tradeassistd.store import queries
@@ -31,12 +31,26 @@ DIGEST = "3 alerts while it was quiet"
 INSTEAD = "3 alerts that broken did not get"
 
 
+def prepare(folder: Path, simulator: Simulator, routes: str, **hooks: Webhook) -> None:
+    """Settings, rules and routes of a daemon in `folder`, with these webhooks as its channels."""
+    channels = ", ".join(f"{name}: {{url: '{hook.url}', ttl: 24h}}" for name, hook in hooks.items())
+    settings_for(folder, simulator, RULES, f"{{{channels}}}")
+    (folder / "rules.d" / "_routes.yaml").write_text(routes, "utf-8")
+
+
 async def live_and_die(folder: Path, points: Sequence[str]) -> Running:
     """One life for each point, which ends there; gives the last life, which goes on."""
     for point in points:
         life = await Running.of(PROGRAM, str(folder / "config.yaml"), point)
         assert await life.ended() == -signal.SIGKILL, f"{point} was not reached: {life.lines}"
     return await Running.start(folder)
+
+
+def check_told_by_two_lives(hook: Webhook, title: str) -> None:
+    """It was handed over by two lives that died: the first had not sent it, the second had, and neither could say."""
+    bodies = [post["message"] for post in hook.posts if post["title"] == title]
+    assert len(bodies) == 2 and all("May be a repeat" in body for body in bodies)
+    assert all(f"{symbol} " in bodies[0] for symbol in ("/ES", "/NQ", "SPY"))
 
 
 def fates(state: Path, channel: str) -> Counter[tuple[DeliveryState, Why]]:
@@ -53,15 +67,11 @@ async def test_what_is_held_and_folded_comes_once_though_each_step_is_killed(tmp
 default: {channels: [hook], quiet: {hours: ['mon-fri 09:00-09:32 America/New_York'], channels: []}}
 """
     async with Simulator(SyntheticMarket(3, MONDAY_US), speed=10.0) as simulator, webhook() as hook:
-        settings_for(tmp_path, simulator, RULES, f"{{hook: {{url: '{hook.url}', ttl: 24h}}}}")
-        (tmp_path / "rules.d" / "_routes.yaml").write_text(routes, "utf-8")
+        prepare(tmp_path, simulator, routes, hook=hook)
         life = await live_and_die(tmp_path, ("held:3", "folded", f"{DIGEST}.before", f"{DIGEST}.after"))
         await life.said("delivery.sent")
         await life.stop()
-    # It was handed over by two lives that died: the first had not sent it, the second had, and neither could say.
-    bodies = [post["message"] for post in hook.posts if post["title"] == DIGEST]
-    assert len(bodies) == 2 and all("May be a repeat" in body for body in bodies)
-    assert all(f"{symbol} " in bodies[0] for symbol in ("/ES", "/NQ", "SPY"))
+    check_told_by_two_lives(hook, DIGEST)
     assert fates(tmp_path / "state", "hook") == {
         (DeliveryState.SENT, Why.QUIET): 1, (DeliveryState.FOLDED, Why.QUIET): 2,
     }  # fmt: skip
@@ -76,16 +86,12 @@ default: {channels: [broken], fallback: [hook], quiet: {hours: ['mon-fri 09:00-0
         webhook() as hook,
         webhook("410 Gone") as broken,
     ):
-        channels = f"{{hook: {{url: '{hook.url}', ttl: 24h}}, broken: {{url: '{broken.url}', ttl: 24h}}}}"
-        settings_for(tmp_path, simulator, RULES, channels)
-        (tmp_path / "rules.d" / "_routes.yaml").write_text(routes, "utf-8")
+        prepare(tmp_path, simulator, routes, hook=hook, broken=broken)
         points = ("held:3", "folded", "failing.before", "failing.after", f"{INSTEAD}.before", f"{INSTEAD}.after")
         life = await live_and_die(tmp_path, points)
         await life.said("delivery.sent")
         await life.stop()
-    bodies = [post["message"] for post in hook.posts if post["title"] == INSTEAD]
-    assert len(bodies) == 2 and all("May be a repeat" in body for body in bodies)
-    assert all(f"{symbol} " in bodies[0] for symbol in ("/ES", "/NQ", "SPY"))
+    check_told_by_two_lives(hook, INSTEAD)
     assert fates(tmp_path / "state", "broken") == {
         (DeliveryState.FAILED, Why.QUIET): 1, (DeliveryState.FOLDED, Why.QUIET): 2,
     }  # fmt: skip
@@ -105,9 +111,7 @@ default: {channels: [hook]}
         webhook() as hook,
         webhook() as boss,
     ):
-        channels = f"{{hook: {{url: '{hook.url}', ttl: 24h}}, boss: {{url: '{boss.url}', ttl: 24h}}}}"
-        settings_for(tmp_path, simulator, RULES, channels)
-        (tmp_path / "rules.d" / "_routes.yaml").write_text(routes, "utf-8")
+        prepare(tmp_path, simulator, routes, hook=hook, boss=boss)
         life = await live_and_die(tmp_path, ("held:1", "(escalated).before", "(escalated).after"))
         await boss.until(2)
         await life.stop()
