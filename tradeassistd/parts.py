@@ -178,9 +178,10 @@ class Parts:
 
     async def _open_live(self, loaded: Loaded, states: tuple[RuleState, ...], last_us: int) -> None:
         store, gone_on = self._store, self.engine_start
+        known = await store.known_until()
         self._queue = FrameQueue()
         self._intake = Intake(
-            self._clock, gone_on.start, last_us=last_us, last_known_us=await store.taped_until_us() or last_us,
+            self._clock, gone_on.start, last_us=last_us, last_known_us=known.until_us or last_us, lost=known.lost,
             rule_set=loaded.rule_set, contracts=await store.last_contracts(),
             delayed_is_unknown=self._settings.schwab.delayed == "unknown",
         )  # fmt: skip

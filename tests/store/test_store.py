@@ -209,11 +209,11 @@ async def test_nothing_is_stored_of_an_event_that_is_not_on_the_tape(store: Stor
 
 
 async def test_the_tape_ends_where_it_ends_whatever_else_is_stored(store: Store) -> None:
-    assert await store.taped_until_us() == 0
+    assert await store.known_until() == (0, {})
     store.record(a_tick(FRIDAY_US))
     await store.flush()
     await store.note_audit(FRIDAY_US + 9, "note", {})
-    assert (await store.taped_until_us(), await store.last_event_us()) == (FRIDAY_US, FRIDAY_US + 9)
+    assert (await store.known_until(), await store.last_event_us()) == ((FRIDAY_US, {}), FRIDAY_US + 9)
 
 
 async def test_a_state_not_judged_for_ninety_days_is_not_taken_up_again(store: Store) -> None:

@@ -49,6 +49,8 @@ class Connection(msgspec.Struct, frozen=True, tag="connection"):
     event_us: int
     state: str
     reason: str = ""
+    known_us: int = 0
+    """Until when the market was known, while a gap is open that nothing has told the end of yet; 0: there is none."""
 
 
 class Gap(msgspec.Struct, frozen=True, tag="gap"):

@@ -52,9 +52,11 @@ class Intake:
 
     def __init__(
         self, clock: Clock, start: Start, *, last_us: int, last_known_us: int, rule_set: RuleSet | None = None,
-        contracts: Mapping[str, str] | None = None, delayed_is_unknown: bool = False,
+        contracts: Mapping[str, str] | None = None, lost: Mapping[str, int] | None = None,
+        delayed_is_unknown: bool = False,
     ) -> None:  # fmt: skip
-        """`last_us`: greatest event time stored; `last_known_us`: until when the stored tape knows the market.
+        """`last_us`: greatest event time stored; `last_known_us`: until when the stored tape knows the market, and
+        `lost` the symbols of which it knows nothing since another time.
 
         `rule_set` says what is known of the symbols, and which are derived; without one the built-in facts hold.
         `contracts`: by futures root the contract it stood for when the store last heard of it.
@@ -69,7 +71,7 @@ class Intake:
         self._holding: set[str] = set()
         """Symbols with a trade in quarantine."""
         self._losing: list[tuple[str, int, str]] = []
-        self._lost: dict[str, tuple[int, str]] = {}
+        self._lost = {symbol: (since_us, "restart") for symbol, since_us in (lost or {}).items()}
         """Symbols of which nothing is known: since when, and why."""
         self._contracts = dict(contracts or {})
         self._delayed_is_unknown = delayed_is_unknown
@@ -223,7 +225,8 @@ class Intake:
             self._lines = {}
             self._derived.forget()
             self._gap_reason = change.reason or change.state
-        yield Connection(self._events.next_us(), change.state, change.reason)
+        open_since_us = self._known_us if self._gap_reason else 0
+        yield Connection(self._events.next_us(), change.state, change.reason, open_since_us)
 
     def _gap(self) -> Gap:
         reason, self._gap_reason = self._gap_reason, ""

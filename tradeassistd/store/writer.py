@@ -33,6 +33,7 @@ from tradeassistd.store.directory import (
 from tradeassistd.store.faults import DamagedError
 from tradeassistd.store.records import Alert, Decided, Delivery
 from tradeassistd.store.settling import Due
+from tradeassistd.store.tape_known import Known, known_until
 from tradeassistd.store.tape_reading import newest_event_us
 from tradeassistd.store.tape_writer import TAPE_BUFFERED_MAX, TapeWriter
 
@@ -274,10 +275,14 @@ class Store:
 
     async def last_event_us(self) -> int:
         """The greatest event time stored anywhere, 0 for a new store; the next event time must be greater."""
-        return max(await self._main.read(journal.last_event_us), await self.taped_until_us())
+        return max(await self._main.read(journal.last_event_us), await self._taped_until_us())
 
-    async def taped_until_us(self) -> int:
-        """The newest event time on the tapes, 0 without any: what came in after it is lost, whatever else is stored."""
+    async def known_until(self) -> Known:
+        """Until when the tapes know the market: what came in after it is lost, whatever else is stored."""
+        return await self._main.read(lambda _: known_until(tape_paths(self.directory)))
+
+    async def _taped_until_us(self) -> int:
+        """The newest event time on the tapes, 0 without any."""
         for path in tape_paths(self.directory):
             if on_tape_us := await self._main.read(lambda _, path=path: newest_event_us(path)):  # type: ignore[misc]
                 return on_tape_us
