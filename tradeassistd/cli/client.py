@@ -58,8 +58,7 @@ def ask(
     except TimeoutError as error:
         raise PermanentError(f"the daemon did not answer within {within_s} s", hint="look at its log") from error
     except (OSError, http.client.HTTPException) as error:
-        raise BrokenOffError(f"the daemon at {path} did not answer: {error or type(error).__name__}",
-                             hint="run this as the user the daemon runs as") from error  # fmt: skip
+        raise unreachable(path, error) from error
     finally:
         connection.close()
     try:
@@ -83,8 +82,7 @@ def lines_of(path: Path | None, target: str) -> Iterator[bytes]:
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise not_running(path) from error
     except (OSError, http.client.HTTPException) as error:
-        raise PermanentError(f"the daemon at {path} did not answer: {error or type(error).__name__}",
-                             hint="run this as the user the daemon runs as") from error  # fmt: skip
+        raise unreachable(path, error) from error
     finally:
         connection.close()
 
@@ -99,6 +97,13 @@ def socket_of(path: Path | None) -> Path:
 def not_running(path: Path | None) -> NotRunningError:
     """Nobody is there."""
     return NotRunningError(f"the daemon is not running: nobody serves {path}", hint="start tradeassistd")
+
+
+def unreachable(path: Path | None, error: Exception) -> BrokenOffError:
+    """Somebody is there, and nothing comes of it: the connection is refused to this user, or broke."""
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    hint = "run this as the user the daemon runs as, or as root"
+    return BrokenOffError(f"the daemon at {path} did not answer: {said}", hint=hint)
 
 
 def who_asks() -> dict[str, str]:

@@ -20,6 +20,7 @@ from tradeassistd.cli.client import ask
 from tradeassistd.cli.login import login_name
 from tradeassistd.cli.view.words import size
 from tradeassistd.cli.wording import clock_time, counted
+from tradeassistd.store.directory import MAIN_FILE, refuse_absent
 from tradeassistd.store.queries import daemon_running
 from tradeassistd.store.retention import Pruned, Retention, make_anew, outlook
 from tradeassistd.store.sizes import newest_event
@@ -39,6 +40,7 @@ def prune(config: Path | None, keep: Sequence[str], *, dry_run: bool, as_json: b
         kept = kept_instead(settings.store.keep, keep)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--keep") from None
+    refuse_absent(directory / MAIN_FILE)
     if dry_run:
         done = msgspec.structs.asdict(outlook(directory, kept, _now_us(settings, directory)))
     elif daemon_running(directory):

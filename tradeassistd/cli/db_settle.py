@@ -19,10 +19,12 @@ WITHIN_S = 10.0
 
 
 def settle(config: Path | None, directory: Path, what: str, file: str) -> None:
-    """Ask the daemon where one runs. Without its answer a copy is what a crash would leave: whole, a second older."""
-    by = login_name()
+    """Ask the daemon where one runs. Without its answer a copy is what a crash would leave: whole, a second older.
+
+    Raises FatalError when this user may not look into the directory."""
+    by, running = login_name(), daemon_running(directory)
     try:
-        if daemon_running(directory):
+        if running:
             query = {"what": what, "file": file, "by": by}
             ask(socket_path(config, os.environ), "/db/settle", query, method="POST", within_s=WITHIN_S)
         elif (directory / MAIN_FILE).exists():

@@ -18,7 +18,7 @@ from tradeassistd.market.instrument import Instrument, InstrumentClass, instrume
 from tradeassistd.market.price import price_text
 from tradeassistd.rules.instruments import INSTRUMENTS, Instruments, read_instruments_file
 from tradeassistd.store import queries
-from tradeassistd.store.directory import MAIN_FILE
+from tradeassistd.store.directory import MAIN_FILE, is_there
 
 DASH = "-"
 FILE_MAX_BYTES = 1_000_000
@@ -74,7 +74,7 @@ def in_force(state: Path, config: Path | None) -> Instruments:
 
     Raises TradeAssistError when neither can be read; without such a file it says nothing.
     """
-    if (state / MAIN_FILE).exists():
+    if is_there(state / MAIN_FILE):
         return _read(dict(queries.rule_texts(state)).get(INSTRUMENTS))
     from tradeassistd.base.config import load_settings
 

@@ -15,6 +15,7 @@ from tradeassistd.cli import exit_codes
 from tradeassistd.market.price import PRICE_SCALE, price_text
 from tradeassistd.market.session import NEW_YORK
 from tradeassistd.store import queries
+from tradeassistd.store.directory import MAIN_FILE, refuse_absent
 from tradeassistd.store.outbox import StoredAlert
 from tradeassistd.store.records import Delivery, DeliveryState, Why
 
@@ -23,6 +24,7 @@ DASH = "-"
 
 def show_quotes(directory: Path, symbols: Sequence[str], *, as_json: bool) -> int:
     """Print the last stored quote of each symbol; exit code 1 when one of those asked for has none."""
+    refuse_absent(directory / MAIN_FILE)
     ticks = queries.last_quotes(directory, list(symbols) or None)
     rows = [
         {

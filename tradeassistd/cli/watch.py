@@ -14,7 +14,7 @@ import typer
 
 from tradeassistd.base.errors import PermanentError
 from tradeassistd.cli import exit_codes
-from tradeassistd.cli.client import not_running, socket_of, who_asks
+from tradeassistd.cli.client import not_running, socket_of, unreachable, who_asks
 from tradeassistd.cli.not_running import NotRunningError
 from tradeassistd.cli.wording import amount, clock_time, time_of_day_us
 
@@ -67,6 +67,8 @@ def _messages(socket: Path, uri: str) -> Iterator[str]:
         raise PermanentError(f"the daemon cut the connection: {close.reason}", hint=hint) from None
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise not_running(socket) from error
+    except PermissionError as error:
+        raise unreachable(socket, error) from error
 
 
 def event_line(event: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from tradeassistd.base.errors import PermanentError, TradeAssistError
 from tradeassistd.base.instant import US_PER_MS, iso
+from tradeassistd.store.directory import files_in
 from tradeassistd.store.faults import schema_version
 from tradeassistd.store.reading import reading
 
@@ -37,8 +38,8 @@ class Copy(msgspec.Struct, frozen=True):
 
 
 def copies(directory: Path) -> list[Copy]:
-    """Every copy, newest first."""
-    found = (one for path in (directory.iterdir() if directory.is_dir() else ()) if (one := _copy(path)) is not None)
+    """Every copy, newest first. Raises FatalError when this user may not look."""
+    found = (one for path in files_in(directory) if (one := _copy(path)) is not None)
     return sorted(found, key=lambda one: (one.made, one.name), reverse=True)
 
 

@@ -27,8 +27,38 @@ def tape_path(directory: Path, day: str) -> Path:
 
 
 def tape_paths(directory: Path) -> list[Path]:
-    """Every tape there is, newest day first."""
-    return sorted((path for path in directory.glob("tape-*.db") if _TAPE.fullmatch(path.name)), reverse=True)
+    """Every tape there is, newest day first. Raises FatalError when this user may not look."""
+    return sorted((path for path in files_in(directory) if _TAPE.fullmatch(path.name)), reverse=True)
+
+
+def files_in(directory: Path) -> list[Path]:
+    """What is in a directory, none where there is no directory. Raises FatalError when this user may not look."""
+    try:
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise _no_right(directory, error) from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file exists. Raises FatalError when this user may not look."""
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise _no_right(path, error) from error
+
+
+def refuse_absent(path: Path) -> None:
+    """Raises FatalError when a file or directory of the state is not there, or this user may not look."""
+    if not is_there(path):
+        hint = "Start tradeassistd once, or name its settings with --config"
+        raise FatalError(f"there is no {path}", hint=hint)
+
+
+def _no_right(path: Path, error: OSError) -> FatalError:
+    hint = "Run this as the user the daemon runs as, or as root"
+    return FatalError(f"{path} cannot be read: {error.strerror}", hint=hint)
 
 
 def refuse_half_restored(directory: Path) -> None:
@@ -110,11 +140,14 @@ def daemon_running(directory: Path) -> int | None:
     """The process id of the daemon that holds the directory, or None.
 
     Asking takes a shared lock for an instant, which is why a starting daemon tries more than once.
+    Raises FatalError when this user may not look.
     """
     try:
         file = os.open(directory / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise _no_right(directory / LOCK_FILE, error) from error
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

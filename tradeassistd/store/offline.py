@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tradeassistd.base.errors import FatalError
 from tradeassistd.store import journal
 from tradeassistd.store.database import in_transaction
-from tradeassistd.store.directory import MAIN_FILE, DirectoryLock, refuse_half_restored
+from tradeassistd.store.directory import MAIN_FILE, DirectoryLock, refuse_absent, refuse_half_restored
 from tradeassistd.store.faults import refuse_newer, translated
 from tradeassistd.store.migrations import SQL, create_private, migrate, migration_files
 from tradeassistd.store.reading import BUSY_TIMEOUT_S
@@ -41,8 +41,7 @@ def writing(directory: Path, now_us: int) -> Iterator[Callable[[Callable[[sqlite
 def note_offline(directory: Path, kind: str, body: Mapping[str, Any]) -> None:
     """One line in the audit; the file keeps the schema it has. Raises like `writing`."""
     path = directory / MAIN_FILE
-    if not path.exists():
-        raise FatalError(f"there is no {path}", hint="Start tradeassistd once, or name its state directory")
+    refuse_absent(path)
     with _locked(directory), _opened(path) as raw:
         refuse_newer(raw, path, len(migration_files(SQL / "main")))
         (last_us,) = raw.execute("SELECT ifnull(max(event_us), 0) FROM audit").fetchone()

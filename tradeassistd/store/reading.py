@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tradeassistd.base.errors import FatalError, TransientError
+from tradeassistd.store.directory import refuse_absent
 from tradeassistd.store.faults import refuse_newer, translated
 from tradeassistd.store.migrations import SQL, migration_files
 
@@ -30,8 +31,7 @@ def reading(path: Path, kind: str, *, untouched: bool = False) -> Iterator[sqlit
     absent, damaged, of a newer schema or lacks something, TransientError when it is locked, EmptyFileError (one of
     those) when it holds nothing yet.
     """
-    if not path.exists():
-        raise FatalError(f"there is no {path}", hint="Start tradeassistd once, or name its state directory")
+    refuse_absent(path)
     raw: sqlite3.Connection | None = None
     version = newest = len(migration_files(SQL / kind))
     try:

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from tradeassistd.base.amounts import DAY_S
-from tradeassistd.base.errors import FatalError, TradeAssistError
+from tradeassistd.base.errors import TradeAssistError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.store.density import stored_density
-from tradeassistd.store.directory import MAIN_FILE, tape_path, tape_paths
+from tradeassistd.store.directory import MAIN_FILE, files_in, refuse_absent, tape_path, tape_paths
 from tradeassistd.store.journal import get_meta, last_event_us
 from tradeassistd.store.reading import EmptyFileError, reading
 from tradeassistd.store.tape_files import TapeFiles, day_of, tape_files
@@ -86,9 +86,8 @@ class Sizes(msgspec.Struct, frozen=True):
 
 def sizes_of(directory: Path) -> Sizes:
     """Reads main.db through once. Raises like `reading`, or OSError."""
-    if not directory.is_dir():
-        raise FatalError(f"there is no {directory}", hint="Start tradeassistd once, or name its state directory")
-    files = {path.name: path.stat().st_size for path in sorted(directory.iterdir()) if path.is_file()}
+    refuse_absent(directory)
+    files = {path.name: path.stat().st_size for path in sorted(files_in(directory)) if path.is_file()}
     tapes = tuple(_tape(directory, one) for one in tape_files(directory))
     with reading(directory / MAIN_FILE, "main", untouched=True) as raw:
         newest_us = max([last_event_us(raw), *(one.last_us for one in tapes)])

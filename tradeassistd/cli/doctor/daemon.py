@@ -22,8 +22,11 @@ _HINTS = {
 _FEED_HINT = "It tries again by itself; see `reach schwab` above and the daemon's log"
 
 
-def daemon(status: Mapping[str, Any], pid: int | None, *, answers: bool) -> Iterator[Finding]:
-    """`status`: the newest there is; `answers`: it came over the API just now."""
+def daemon(status: Mapping[str, Any], pid: int | None, *, answers: bool, hidden: str = "") -> Iterator[Finding]:
+    """`status`: the newest there is; `answers`: it came over the API just now; `hidden`: why nobody may look."""
+    if hidden:
+        yield problem("daemon", f"not known whether it runs: {hidden}", "Run this as the user the daemon runs as")
+        return
     if pid is None:
         since = "" if status else " and never was"
         yield warning("daemon", f"not running{since}: nothing is watched", "Start tradeassistd")

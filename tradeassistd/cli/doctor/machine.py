@@ -12,7 +12,7 @@ from pathlib import Path
 from tradeassistd.base.errors import FatalError, TradeAssistError, TransientError
 from tradeassistd.cli.doctor.finding import Finding, ok, problem, warning
 from tradeassistd.cli.view.words import size
-from tradeassistd.store.directory import MAIN_FILE, tape_paths
+from tradeassistd.store.directory import MAIN_FILE, is_there, tape_paths
 from tradeassistd.store.reading import EmptyFileError, reading
 
 ROOM_WARNING_BYTES, ROOM_PROBLEM_BYTES = 2 * 2**30, 200 * 2**20
@@ -24,7 +24,12 @@ RESTORE = "Stop the daemon and put a backup in its place: tradeassist db restore
 
 def directory(path: Path) -> Iterator[Finding]:
     """The state directory, and the disk below it."""
-    if not path.exists():
+    try:
+        present = is_there(path)
+    except FatalError as error:
+        yield problem("state", error.message, error.hint)
+        return
+    if not present:
         parent = next(one for one in (path, *path.parents) if one.exists())
         if os.access(parent, os.W_OK):
             yield ok("state", f"{path} is made at the first start")
@@ -55,7 +60,11 @@ def _room(path: Path) -> Iterator[Finding]:
 def databases(path: Path) -> Iterator[Finding]:
     """main.db and the newest tape, read through for damage; beside a running daemon, too."""
     main = path / MAIN_FILE
-    if not main.exists():
+    try:
+        present = is_there(main)
+    except FatalError:
+        return  # the finding before says so
+    if not present:
         yield ok("database", "there is none before the first start")
         return
     files = [(main, "main"), *((tape, "tape") for tape in tape_paths(path)[:1])]

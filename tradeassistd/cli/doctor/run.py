@@ -13,7 +13,7 @@ import typer
 
 from tradeassistd.base.clock import Clock, WallClock
 from tradeassistd.base.config import Settings, load_settings
-from tradeassistd.base.errors import ConfigError, TradeAssistError
+from tradeassistd.base.errors import ConfigError, FatalError, TradeAssistError
 from tradeassistd.base.paths import default_path, socket_path, state_directory
 from tradeassistd.cli import exit_codes
 from tradeassistd.cli.client import ask
@@ -60,7 +60,7 @@ def examine(
     if settings is None:
         assert broken is not None
         yield problem("settings", broken.message, broken.hint)
-        yield from daemon.daemon(told.status, told.pid, answers=told.answers)
+        yield from daemon.daemon(told.status, told.pid, answers=told.answers, hidden=told.hidden)
         return
     assert settings.rules.dir and settings.store.path and settings.schwab.token_file  # load_settings completes them
     yield from configuration.settings(settings, config or default_path(os.environ))
@@ -71,7 +71,7 @@ def examine(
     yield from machine.directory(settings.store.path)
     yield from machine.databases(settings.store.path)
     yield from channels.channels(settings, told.live("channels"), clock)
-    yield from daemon.daemon(told.status, told.pid, answers=told.answers)
+    yield from daemon.daemon(told.status, told.pid, answers=told.answers, hidden=told.hidden)
 
 
 def ask_daemon(config: Path | None, settings: Settings | None) -> Told:
@@ -82,7 +82,10 @@ def ask_daemon(config: Path | None, settings: Settings | None) -> Told:
     except ConfigError:
         return Told({}, None)  # the settings cannot even be read, and the first finding says so
     assert directory is not None  # load_settings completes it
-    pid = queries.daemon_running(directory)
+    try:
+        pid = queries.daemon_running(directory)
+    except FatalError as error:
+        return Told({}, None, hidden=error.message)
     if pid is not None and socket is not None:
         try:
             return Told(ask(socket, "/health/detailed").document, pid, answers=True)

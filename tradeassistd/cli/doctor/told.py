@@ -16,6 +16,8 @@ class Told:
     status: Mapping[str, Any]
     pid: int | None
     answers: bool = False
+    hidden: str = ""
+    """Why this user may not even see whether it runs."""
 
     @property
     def running(self) -> bool:
