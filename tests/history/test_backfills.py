@@ -13,11 +13,10 @@ import pytest
 
 from tests.history.backfilled import NOW_US, Schwab, at, until
 from tradeassistd.base.clock import ManualClock
-from tradeassistd.base.errors import PermanentError, TransientError
+from tradeassistd.base.errors import PermanentError, TransientError, UnfitError
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.history.backfill import Progress
 from tradeassistd.history.backfills import MEMORY_KEY, Backfiller, BusyError
-from tradeassistd.history.trading_days import UnfitError
 from tradeassistd.market.derived import read_formula
 from tradeassistd.store import queries
 from tradeassistd.store.writer import Store

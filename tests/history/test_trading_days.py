@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tradeassistd.base.errors import UnfitError
 from tradeassistd.feed.history import LATE_S
-from tradeassistd.history.trading_days import SPAN_DAYS, SYMBOLS_MAX, Day, UnfitError, calls, plan, request_of
+from tradeassistd.history.trading_days import SPAN_DAYS, SYMBOLS_MAX, Day, calls, plan, request_of
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import NEW_YORK
 

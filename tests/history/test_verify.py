@@ -11,9 +11,8 @@ import pytest
 from tests.engine.test_series import MINUTE_US, OPEN_US, at
 from tests.history.test_warm import minute
 from tradeassistd.base.clock import ManualClock
-from tradeassistd.base.errors import TransientError
+from tradeassistd.base.errors import TransientError, UnfitError
 from tradeassistd.feed.history import Answer
-from tradeassistd.history.trading_days import UnfitError
 from tradeassistd.history.verify import Verdict, Verifier
 from tradeassistd.market.bar import Bar, Stretch
 from tradeassistd.market.instrument import instrument_of

@@ -11,9 +11,10 @@ from fastapi import FastAPI, HTTPException, Query
 from tradeassistd.api.backfill_documents import backfill_document, day_document
 from tradeassistd.api.control import Backfilling, Control
 from tradeassistd.api.models import Backfill, BackfilledDay, Failure
+from tradeassistd.base.errors import UnfitError
 from tradeassistd.history.backfill import Progress
 from tradeassistd.history.backfills import BusyError
-from tradeassistd.history.trading_days import SYMBOLS_MAX, UnfitError
+from tradeassistd.history.trading_days import SYMBOLS_MAX
 
 BY_CHARACTERS_MAX = 100
 DAYS_PAGE_MAX = 1_000

@@ -10,7 +10,7 @@ from fastapi import FastAPI, HTTPException, Query
 
 from tradeassistd.api.control import Control
 from tradeassistd.api.models import Document, Failure
-from tradeassistd.history.trading_days import UnfitError
+from tradeassistd.base.errors import UnfitError
 
 
 class FieldDifference(Document):

@@ -36,7 +36,7 @@ from tradeassistd.api.models import (
 from tradeassistd.base.errors import PermanentError, TradeAssistError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.log import last_lines
-from tradeassistd.base.yaml12 import ValueProblem
+from tradeassistd.base.yaml12 import ValueProblem, did_you_mean
 from tradeassistd.base.yaml12.values import DURATION_MAX_S
 from tradeassistd.engine import silences as engine_silences
 from tradeassistd.engine.rule import SEVERITIES
@@ -148,7 +148,8 @@ def _add_rules(app: FastAPI, control: Control) -> None:
         """One rule: the condition as a tree with live values, why it is unknown, how far it is from firing."""
         found = control.rule(rule_id)
         if found is None:
-            raise HTTPException(HTTPStatus.NOT_FOUND, f"no rule is called {rule_id!r}")
+            hint = did_you_mean(rule_id, [one.id for one in control.rules()]) or "`tradeassist rules list` shows them"
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"no rule is called {rule_id!r} ({hint})")
         return found
 
     @app.post("/rules/reload", responses={202: {"model": Reloaded}, 422: {"model": Reloaded}})

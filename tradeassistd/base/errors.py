@@ -30,6 +30,10 @@ class PermanentError(TradeAssistError):
     """Trying again cannot help: record it, count it, go on."""
 
 
+class UnfitError(PermanentError):
+    """What was asked cannot be meant: ask otherwise (exit code 2)."""
+
+
 class FatalError(TradeAssistError):
     """The daemon cannot do its work; it stops with a non-zero exit code."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tradeassistd.base.errors import PermanentError
+from tradeassistd.base.errors import PermanentError, UnfitError
 from tradeassistd.cli.login import login_name
 from tradeassistd.cli.not_running import NotRunningError
 
@@ -42,7 +42,8 @@ def ask(
 ) -> Answer:
     """The answer of the daemon at the socket `path` (None: the settings turn the API off); `body` is sent as JSON.
 
-    Raises NotRunningError when nobody serves it, PermanentError when the answer is none or not there.
+    Raises NotRunningError when nobody serves it, UnfitError when the daemon cannot make sense of what is
+    asked, PermanentError when the answer is none or not there.
     """
     given = {key: str(value).lower() if isinstance(value, bool) else value for key, value in (query or {}).items()}
     connection = _Connection(socket_of(path), within_s)
@@ -66,7 +67,8 @@ def ask(
     except ValueError as error:
         raise PermanentError(f"{path} is served by something that is no tradeassist daemon") from error
     if isinstance(document, dict) and "detail" in document:
-        raise PermanentError(str(document["detail"]))
+        unfit = response.status == http.HTTPStatus.UNPROCESSABLE_ENTITY
+        raise (UnfitError if unfit else PermanentError)(str(document["detail"]))
     return Answer(response.status, document)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from tradeassistd.base.clock import WallClock
-from tradeassistd.base.errors import PermanentError
+from tradeassistd.base.errors import PermanentError, UnfitError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.paths import socket_path, state_directory
 from tradeassistd.cli import exit_codes
@@ -80,7 +80,10 @@ def _through_daemon(config: Path | None, _: Path, table: Table, file: str, rows:
     socket, taken, by = socket_path(config, os.environ), Taken(), login_name()
     while some := [*islice(rows, ROWS_AT_ONCE_MAX)]:
         body = [_cells(row, table) for row in some]
-        done = ask(socket, f"/db/import/{table.name}", method="POST", body=body).document
+        try:
+            done = ask(socket, f"/db/import/{table.name}", method="POST", body=body).document
+        except UnfitError as error:  # of the file, not of the command: as without a daemon
+            raise PermanentError(error.message) from None
         taken.add(Taken(done["new"], done["there"]))
     whole = [{"symbol": symbol, "from_us": begin, "to_us": end} for symbol, (begin, end) in spans.items()]
     ask(socket, "/db/import", {"what": table.name, "new": taken.new, "file": file, "by": by}, method="POST", body=whole)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tradeassistd import __version__
-from tradeassistd.base.errors import ConfigError, TradeAssistError
+from tradeassistd.base.errors import ConfigError, TradeAssistError, UnfitError
 from tradeassistd.cli import exit_codes
 from tradeassistd.cli.audit import audit_app
 from tradeassistd.cli.auth_app import auth_app
@@ -223,6 +223,9 @@ def main() -> None:
     except NotRunningError as error:
         typer.echo(f"tradeassist: {error}", err=True)
         sys.exit(exit_codes.NOT_RUNNING)
+    except UnfitError as error:
+        typer.echo(f"tradeassist: {error}", err=True)
+        sys.exit(exit_codes.USAGE)
     except TradeAssistError as error:
         typer.echo(f"tradeassist: {error}", err=True)
         sys.exit(exit_codes.NO)

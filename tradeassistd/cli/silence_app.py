@@ -81,7 +81,9 @@ def _for_s(for_: str, until: str) -> int:
     """The seconds of --for, 0 when --until is given instead. Raises BadParameter unless one of them is."""
     from tradeassistd.base.yaml12 import ValueProblem, duration_s
 
-    if bool(for_) == bool(until):
+    if for_ and until:
+        raise typer.BadParameter("say --for or --until, not both")
+    if not for_ and not until:
         raise typer.BadParameter("say how long with --for, or until when with --until")
     try:
         length_s = duration_s(for_) if for_ else 0

@@ -16,11 +16,11 @@ import structlog
 from msgspec.structs import replace
 
 from tradeassistd.base.clock import Clock
-from tradeassistd.base.errors import PermanentError, TradeAssistError, TransientError
+from tradeassistd.base.errors import PermanentError, TradeAssistError, TransientError, UnfitError
 from tradeassistd.engine.events import Bars
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.history.backfill import Asks, Backfill, Keeps, Progress
-from tradeassistd.history.trading_days import Request, UnfitError, request_of
+from tradeassistd.history.trading_days import Request, request_of
 from tradeassistd.history.warm import read_fills
 from tradeassistd.market.bar import ARCHIVE_INTERVAL
 from tradeassistd.market.instrument import Instrument

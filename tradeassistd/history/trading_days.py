@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tradeassistd.base.errors import PermanentError
+from tradeassistd.base.errors import UnfitError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.feed.history import INTERVALS, LATE_S, oldest_us, too_old
 from tradeassistd.history.gaps import trading_windows
@@ -31,10 +31,6 @@ BEYOND_DAYS = 14
 """What is older than what Schwab is known to keep by more than that is not asked for."""
 SPAN_DAYS = {"1m": 7, "5m": 28, "1d": 4 * 365}
 """What is asked for in one call, in calendar days: some 5,000 candles at most."""
-
-
-class UnfitError(PermanentError):
-    """A request that cannot be meant."""
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -69,8 +69,14 @@ class Silencing:
             raise PermanentError("that time has passed", hint="name a later one, by the time of the market")
         rules = self._engine.rule_set.rules
         if not any(fits_rule(silence, rule) for rule in rules):
-            near = [did_you_mean(one, [rule.id for rule in rules]) for one in silence.rules]
-            hint = next(filter(None, near), "`tradeassist rules list` shows them with their symbols")
+            hint = self._hint(silence) or "`tradeassist rules list` shows them with their symbols"
             raise PermanentError(f"{silence.text} fits no rule in force", hint=hint)
         if sum(one.number > 0 for one in self._engine.silences.in_force(silence.event_us)) >= SAID_MAX:
             raise PermanentError(f"{SAID_MAX} silences are in force already", hint="end some, or use globs")
+
+    def _hint(self, silence: Silence) -> str:
+        """The rule that was meant, or what the named one watches."""
+        by_id = self._engine.rule_set.by_id
+        if len(silence.rules) == 1 and (named := by_id.get(silence.rules[0])) is not None:
+            return f"{named.id} watches {' '.join(named.symbols)}" if silence.symbols else ""
+        return next(filter(None, (did_you_mean(one, by_id) for one in silence.rules)), "")
