@@ -41,8 +41,10 @@ soak: .venv/.dev
 pictures: .venv/.run
 	$(BIN)/python docs/pictures.py
 
-# Makes the tables of the rule language in README.md and docs/rules.md, the schemas for editors, and docs/schema.md, anew.
+# Makes the tables of the rule language in README.md and docs/rules.md, the schemas for editors, docs/schema.md and
+# docs/api.md anew.
 reference: .venv/.run
+	$(BIN)/python -m docs.make_api
 	$(BIN)/python -m docs.make_reference
 	$(BIN)/python -m docs.make_schema
 

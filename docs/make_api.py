@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from tradeassistd.api import events, models, store_routes
+from tradeassistd.api import events, history_routes, models, retention_routes, store_routes
 from tradeassistd.api.answers import control_over, health_of
 from tradeassistd.api.control import Acknowledged, ReloadResult
 from tradeassistd.api.event_socket import FRAMES_WAITING_MAX
@@ -59,6 +59,7 @@ ANSWERS = (
     models.EventsHealth, models.Quote, models.Rule, models.RuleLevel, models.RuleState, models.RuleDetail,
     models.RuleStanding, models.Condition, models.AlertsPage, models.Alert, models.Operand, models.Delivery,
     models.Reloaded, models.Acked, models.AckedFiring, models.Silence, models.Backfill, models.BackfilledDay,
+    history_routes.VerifiedDay, history_routes.FieldDifference, retention_routes.Pruned,
     store_routes.Settled, store_routes.Span, store_routes.Taken, models.Failure,
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import get_args
 
 from docs.make_api import ANSWERS, EXAMPLES, FILE, document, openapi
-from tradeassistd.api import events, models, store_routes
+from tradeassistd.api import events, history_routes, models, retention_routes, store_routes
 
 
 def test_the_file_is_up_to_date() -> None:
@@ -19,7 +19,8 @@ def documents_of(module: ModuleType) -> set[type[models.Document]]:
 
 
 def test_every_model_is_documented() -> None:
-    documents = (documents_of(models) | documents_of(store_routes)) - {models.Document, models.Open}
+    rooms = (models, store_routes, history_routes, retention_routes)
+    documents = set().union(*map(documents_of, rooms)) - {models.Document, models.Open}
     assert set(ANSWERS) == documents
     messages = {model for model in documents_of(events) - documents if "kind" in model.model_fields}
     text = document()

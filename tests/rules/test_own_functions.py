@@ -293,5 +293,5 @@ def test_a_window_longer_than_the_bars_that_are_kept_is_warned_of(package: Calla
     installed(tmp_path)
     found = load_texts({"a.yaml": RULE.format(call="mean(close, 20, 1m)")}, lint=True).warnings
     assert [one.message for one in found if one.code == "long-window"] == [
-        "`mean(close, 20, 1m)` needs 4,000 minutes of trading that the daemon has watched"
+        "`mean(close, 20, 1m)` needs 4,000 minutes of trading, and 3,000 are kept at hand"
     ]

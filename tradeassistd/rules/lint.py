@@ -52,7 +52,9 @@ LINTS = MappingProxyType({
     "own-window": Lint(WARNING, "The volume of a bar against an average that holds that very bar.",
                        "volume(1m) > 3x * avg(volume, 20, 1m)"),
     "long-window": Lint(
-        WARNING, "A window of more than about two days of minutes: unknown until the daemon has watched for as long.",
+        WARNING,
+        "A window of more than 3,000 minutes of trading: unknown where stored bars do not reach so far, and after a "
+        "gap.",
         "close(1d) > sma(close, 200, 1d)",
     ),
     "unknown-value": Lint(WARNING, "A value that the symbol never has: `year` of a future, `{level}` without `levels`.",
@@ -78,7 +80,7 @@ LINTS = MappingProxyType({
     "no-defaults": Lint(WARNING, "`_defaults.yaml` is broken, so that no rule gets it."),
     "no-instruments": Lint(WARNING, "`_instruments.yaml` is broken, so that the built-in facts hold."),
     "text-only": Lint(INFO, "A title or message that reads a symbol or a window which no condition of the rule reads."),
-    "partly-spent": Lint(INFO, "The same, of some symbols or levels; the others may still fire."),
+    "partly-spent": Lint(INFO, "Such a rule that has told it on some symbols or levels; the others may still fire."),
     "unchecked-channels": Lint(INFO, "Channels of `_routes.yaml` that were not looked up: there were no settings."),
     "duplicate": Lint(INFO, "Two rules with the same condition on the same symbol."),
 })  # fmt: skip

@@ -204,8 +204,9 @@ def _long_windows(node: Expression, instrument: Instrument) -> Iterator[Note]:
     back = node.bars_back if isinstance(node, Index) else 0
     call = node.base if isinstance(node, Index) else node
     if isinstance(call, Call) and (minutes := _minutes(call, back, instrument)) > RECENT_BARS_MAX:
-        message = f"`{render(node)}` needs {minutes:,} minutes of trading that the daemon has watched"
-        yield Note("long-window", message, "unknown until then, and after a gap in the session: take a shorter window")
+        message = f"`{render(node)}` needs {minutes:,} minutes of trading, and {RECENT_BARS_MAX:,} are kept at hand"
+        hint = "unknown after a gap, and where stored bars do not reach back so far: take a shorter window"
+        yield Note("long-window", message, hint)
         return
     for part in parts(node):
         yield from _long_windows(part, instrument)
