@@ -20,8 +20,9 @@ from typer.testing import CliRunner, Result
 
 from tests.api.service import a_status
 from tradeassistd.base.clock import ManualClock
+from tradeassistd.base.config import load_settings
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.cli.doctor import daemon, login, machine, network
+from tradeassistd.cli.doctor import configuration, daemon, login, machine, network
 from tradeassistd.cli.doctor.finding import Finding, lines, summary
 from tradeassistd.cli.main import app
 from tradeassistd.feed.token import TokenFile
@@ -215,6 +216,20 @@ def test_without_a_daemon_it_checks_what_there_is_and_says_yes(tmp_path: Path) -
     assert found.pop("clock") in ("ok", "problem")  # the server of these tests has another time
     assert found == {"settings": "warning", "rules": "ok", "credentials": "ok", "login": "ok", "schwab": "ok",
                      "state": "ok", "disk": "ok", "database": "ok", "daemon": "warning"}  # fmt: skip
+
+
+def test_settings_with_secrets_are_for_their_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(tmp_path, "http://127.0.0.1:9")
+    file = tmp_path / "config.yaml"
+    settings = load_settings(file)
+    assert states(configuration.settings(settings, file)) == [("settings", "ok"), ("settings", "warning")]
+    file.chmod(0o644)
+    *_, found = configuration.settings(settings, file)
+    assert (found.state, found.hint) == ("warning", f"chmod 600 {file}")
+    # The hardened unit's user could not read it then.
+    monkeypatch.setattr(configuration, "SYSTEM_SETTINGS", file)
+    *_, found = configuration.settings(settings, file)
+    assert "/etc/tradeassist/credentials" in found.hint
 
 
 def test_a_problem_is_exit_code_1_and_lines_fit_80_columns(tmp_path: Path) -> None:

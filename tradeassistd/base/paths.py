@@ -10,15 +10,15 @@ from typing import Any
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.yaml12 import compose, plain
 
+SYSTEM_SETTINGS = Path("/etc/tradeassist/config.yaml")
 SOCKET_FILE = "api.sock"
 OFF = "off"
 
 
 def default_path(environment: Mapping[str, str]) -> Path:
     """Where the settings file is looked for: /etc for root and for a system service, else the user's own."""
-    system = Path("/etc/tradeassist/config.yaml")
-    if "STATE_DIRECTORY" in environment or (os.geteuid() == 0 and system.exists()):
-        return system
+    if "STATE_DIRECTORY" in environment or (os.geteuid() == 0 and SYSTEM_SETTINGS.exists()):
+        return SYSTEM_SETTINGS
     home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
     return Path(home) / "tradeassist" / "config.yaml"
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.config import Settings
 from tradeassistd.base.errors import TradeAssistError
+from tradeassistd.base.paths import SYSTEM_SETTINGS
 from tradeassistd.cli.doctor.finding import Finding, ok, problem, warning
 from tradeassistd.cli.wording import counted
 
+CREDENTIALS = "/etc/tradeassist/credentials"
 SHOWN_MAX = 3
 """How many rejected files are named; `tradeassist rules check` names all."""
 
@@ -24,8 +26,10 @@ def settings(found: Settings, file: Path) -> Iterator[Finding]:
     if not found.channels:
         yield warning("settings", "no channels: alerts are stored and shown, and sent nowhere",
                       "Add one: channels: {desk: {url: 'desktop://'}}")  # fmt: skip
-    if file.exists() and any(one.url.get_secret_value() in file.read_text("utf-8") for one in found.channels.values()):
-        yield from _private("settings", file, "channel URLs may hold secrets")
+    secrets = [found.schwab.app_secret, *(one.url for one in found.channels.values())]
+    words = [one.get_secret_value() for one in secrets]
+    if file.exists() and any(word and word in file.read_text("utf-8") for word in words):
+        yield from _private("settings", file, "the app secret and channel URLs are secrets")
 
 
 def credentials(found: Settings) -> Iterator[Finding]:
@@ -80,4 +84,6 @@ def _is_odd(secret: str) -> bool:
 def _private(check: str, file: Path, why: str) -> Iterator[Finding]:
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & 0o077:
-        yield warning(check, f"{file} can be read by others (mode {mode:04o}), and {why}", f"chmod 600 {file}")
+        # The system unit's user is no owner of anything in /etc: with mode 0600 the daemon could not read it either.
+        to_do = f"Move them to {CREDENTIALS}, a file each" if file == SYSTEM_SETTINGS else f"chmod 600 {file}"
+        yield warning(check, f"{file} can be read by others (mode {mode:04o}), and {why}", to_do)
