@@ -54,6 +54,16 @@ def status(rules_hash: str = "", **changes: object) -> dict[str, object]:
     } | changes  # fmt: skip
 
 
+async def test_until_the_daemon_has_said_whose_clock_it_goes_by_it_is_as_late_as_the_last_tick(store: Store) -> None:
+    """A demo on a Sunday begins with its Monday, not with the computer's day and data that looks days old."""
+    source = StoreSource(store.directory, ManualClock(FRIDAY_US + 2 * DAY_US), FRAME)
+    assert source.look().now_us == 0
+    store.record(a_tick(FRIDAY_US))
+    await store.flush()
+    shown = source.look()
+    assert (shown.now_us, shown.feed.age_s) == (FRIDAY_US, 0.0)
+
+
 async def test_the_picture_is_what_the_daemon_stored(store: Store) -> None:
     rule_set = load_texts({"rules.yaml": RULES}).rule_set
     await store.save_rules(rule_set, "", event_us=FRIDAY_US)

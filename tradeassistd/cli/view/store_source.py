@@ -75,7 +75,7 @@ class StoreSource:
         newest_us = max((tick.event_us for tick in ticks.values()), default=0)
         self._read_slow(elapsed_s, ticks)
         self._read_rules(status)
-        market_clock = status.get("clock") == "market"
+        market_clock = status.get("clock", "market") == "market"  # until the daemon has said: as late as its last tick
         now_us = newest_us if market_clock else self._clock.now_us()
         self._tally.read(now_us)
         running = self._slow.pid is not None
