@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_doctor import a_server
+from tradeassistd.base import paths
+from tradeassistd.base.errors import FatalError
+from tradeassistd.cli.client import ask
+from tradeassistd.cli.not_running import NotRunningError
+from tradeassistd.store.directory import refuse_absent
 
 SETPRIV = shutil.which("setpriv")
 pytestmark = pytest.mark.skipif(os.geteuid() == 0 and SETPRIV is None, reason="root needs setpriv to be without rights")
@@ -67,3 +72,15 @@ def test_the_doctor_goes_on_to_the_end(run: Run) -> None:
     assert done.stderr == ""
     assert "problem  state" in done.stdout
     assert "not known whether it runs" in done.stdout
+
+
+def test_whose_daemon_is_the_systems_is_sent_to_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "SYSTEM_SETTINGS", tmp_path / "config.yaml")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(NotRunningError, match="start tradeassistd"):
+        ask(tmp_path / "none.sock", "/rules")
+    (tmp_path / "config.yaml").write_text("", "utf-8")
+    with pytest.raises(NotRunningError, match="as root"):
+        ask(tmp_path / "none.sock", "/rules")
+    with pytest.raises(FatalError, match="as root"):
+        refuse_absent(tmp_path / "main.db")

@@ -13,6 +13,7 @@ from tradeassistd.base.yaml12 import compose, plain
 SYSTEM_SETTINGS = Path("/etc/tradeassist/config.yaml")
 SOCKET_FILE = "api.sock"
 OFF = "off"
+ASK_AS_ROOT = "start tradeassistd, or ask the system's as root"
 
 
 def default_path(environment: Mapping[str, str]) -> Path:
@@ -21,6 +22,11 @@ def default_path(environment: Mapping[str, str]) -> Path:
         return SYSTEM_SETTINGS
     home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "/")) / ".config")
     return Path(home) / "tradeassist" / "config.yaml"
+
+
+def is_system_hidden() -> bool:
+    """Whether this machine has settings of the system's daemon, and this user is not root: they look for their own."""
+    return os.geteuid() != 0 and SYSTEM_SETTINGS.exists()
 
 
 def default_state(environment: Mapping[str, str]) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tradeassistd.base.errors import PermanentError, UnfitError
+from tradeassistd.base.paths import ASK_AS_ROOT, is_system_hidden
 from tradeassistd.cli.login import login_name
 from tradeassistd.cli.not_running import NotRunningError
 
@@ -98,7 +99,8 @@ def socket_of(path: Path | None) -> Path:
 
 def not_running(path: Path | None) -> NotRunningError:
     """Nobody is there."""
-    return NotRunningError(f"the daemon is not running: nobody serves {path}", hint="start tradeassistd")
+    hint = ASK_AS_ROOT if is_system_hidden() else "start tradeassistd"
+    return NotRunningError(f"the daemon is not running: nobody serves {path}", hint=hint)
 
 
 def unreachable(path: Path | None, error: Exception) -> BrokenOffError:

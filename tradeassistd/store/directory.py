@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from tradeassistd.base.errors import FatalError, TransientError
+from tradeassistd.base.paths import ASK_AS_ROOT, is_system_hidden
 
 MAIN_FILE = "main.db"
 LOCK_FILE = "daemon.lock"
@@ -52,7 +53,7 @@ def is_there(path: Path) -> bool:
 def refuse_absent(path: Path) -> None:
     """Raises FatalError when a file or directory of the state is not there, or this user may not look."""
     if not is_there(path):
-        hint = "Start tradeassistd once, or name its settings with --config"
+        hint = ASK_AS_ROOT if is_system_hidden() else "Start tradeassistd once, or name its settings with --config"
         raise FatalError(f"there is no {path}", hint=hint)
 
 
