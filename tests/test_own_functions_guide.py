@@ -97,7 +97,7 @@ def test_the_rules_of_the_page_are_sound_and_pass_their_tests_and_are_unknown_wi
     site: Path, rules: Path
 ) -> None:
     code, said = run("tradeassist rules check rules.d --strict", site, rules.parent)
-    assert (code, said) == (0, "3 rules on 1 symbols, 0 errors, 0 warnings\n")
+    assert (code, said) == (0, "3 rules on 1 symbol, 0 errors, 0 warnings\n")
     code, said = run("tradeassist rules test rules.d/tests", site, rules.parent)
     assert (code, said.splitlines()[-1]) == (0, "1 tests in 1 files: 0 failed, 0 files could not be read"), said
     code, said = run("tradeassist rules check rules.d", None, rules.parent)

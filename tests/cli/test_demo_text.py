@@ -54,5 +54,5 @@ async def test_the_end_says_what_was_told_and_what_arrived(tmp_path: Path) -> No
         await store.commit(a_decision(FRIDAY_US + number, "slack"), [])
     await store.close()
     said = "\n".join(summary(tmp_path, {"slack": 2}))
-    assert "2 alerts told by 1 rules: es-levels 2" in said
+    assert "2 alerts told by 1 rule: es-levels 2" in said
     assert "arrived at the demo's receiver: slack 2." in said

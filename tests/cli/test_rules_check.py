@@ -46,7 +46,7 @@ def test_text_is_sorted_by_place_and_shows_the_code(rules_d: Path) -> None:
         "warning: rules.d/a.yaml:3:40: rules[0].when: `price > -5` is always true "
         "(compare with a value that it can pass) [always-true]",
         "error: rules.d/b.yaml:3:35: rules[0].when: unknown function 'smaa' (did you mean sma?) [invalid]",
-        "2 rules on 2 symbols, 1 errors, 1 warnings",
+        "2 rules on 2 symbols, 1 error, 1 warning",
     ]
 
 
@@ -56,9 +56,9 @@ def test_warnings_count_when_they_are_told_to_and_infos_never(rules_d: Path) -> 
     write(rules_d, a=TWINS)
     assert [check(rules_d)[0], check(rules_d, "--strict")[0]] == [0, 0]
     assert "info: rules.d/a.yaml:4:10: rules[1].id: has the condition of a on SPY" in check(rules_d)[1]
-    assert check(rules_d)[1].endswith("2 rules on 2 symbols, 0 errors, 0 warnings, 1 infos\n")
+    assert check(rules_d)[1].endswith("2 rules on 2 symbols, 0 errors, 0 warnings, 1 info\n")
     write(rules_d, a=SOUND)
-    assert check(rules_d, "--strict") == (0, "1 rules on 2 symbols, 0 errors, 0 warnings\n")
+    assert check(rules_d, "--strict") == (0, "1 rule on 2 symbols, 0 errors, 0 warnings\n")
 
 
 @pytest.mark.parametrize("option", [("--json",), ("--format", "json")])

@@ -111,7 +111,7 @@ def test_a_state_that_cannot_be_read_is_said_and_the_rules_are_checked(desk: Pat
     (desk / "state").mkdir()
     (desk / "state" / MAIN_FILE).write_bytes(b"no database" * 1000)
     result = check("--config", desk / "config.yaml")
-    assert result.exit_code == 0 and "2 rules on 1 symbols" in result.stdout
+    assert result.exit_code == 0 and "2 rules on 1 symbol" in result.stdout
     assert result.stderr.startswith("tradeassist: which rules are spent is not known: ")
     assert isinstance(check(desk / "rules.d", "--state", desk / "state").exception, FatalError)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tradeassistd.base.errors import TradeAssistError
 from tradeassistd.cli.queries import alert_line
+from tradeassistd.cli.wording import counted
 from tradeassistd.store import queries
 from tradeassistd.store.outbox import StoredAlert
 from tradeassistd.store.records import OPEN_STATES
@@ -55,7 +56,7 @@ def summary(state: Path, received: Mapping[str, int]) -> list[str]:
     arrived = ", ".join(f"{name} {count}" for name, count in sorted(received.items())) or "none"
     return [
         "",
-        f"{len(told)} alerts told by {len(by_rule)} rules: "
+        f"{counted(len(told), 'alert')} told by {counted(len(by_rule), 'rule')}: "
         + (", ".join(f"{rule} {count}" for rule, count in by_rule.most_common()) or "none"),
         f"Deliveries that arrived at the demo's receiver: {arrived}.",
         "Next: copy rules.d, edit a rule, and point channels at your own Slack (see the README).",

@@ -14,6 +14,7 @@ from tradeassistd.base.clock import WallClock
 from tradeassistd.base.errors import FatalError, TradeAssistError
 from tradeassistd.base.yaml12 import Problem
 from tradeassistd.cli import exit_codes
+from tradeassistd.cli.wording import counted
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.rules.lint import INVALID, severity_of
 from tradeassistd.rules.lint_spent import spent_problems
@@ -87,9 +88,9 @@ def _stored_states(directory: Path, *, asked: bool) -> tuple[RuleState, ...]:
 def _summary(loaded: Loaded) -> str:
     symbols = {symbol for rule in loaded.rule_set.rules for symbol in rule.symbols}
     count = Counter(severity_of(problem.code) for problem in loaded.warnings)
-    infos = f", {count['info']} infos" if count["info"] else ""
-    rules, errors = len(loaded.rule_set.rules), len(loaded.problems)
-    return f"{rules} rules on {len(symbols)} symbols, {errors} errors, {count['warning']} warnings{infos}"
+    infos = f", {counted(count['info'], 'info')}" if count["info"] else ""
+    watched = f"{counted(len(loaded.rule_set.rules), 'rule')} on {counted(len(symbols), 'symbol')}"
+    return f"{watched}, {counted(len(loaded.problems), 'error')}, {counted(count['warning'], 'warning')}{infos}"
 
 
 def _document(problem: Problem) -> dict[str, str | int]:
