@@ -109,8 +109,9 @@ def test_without_notify_every_channel_is_told_and_with_it_only_those(desk: Desk)
 @pytest.mark.parametrize(
     ("text", "errors"),
     [
-        ("stroe: {path: x}\n", ["1:8: stroe: extra inputs are not permitted"]),
-        ("store: {pth: x}\n", ["1:14: store.pth: extra inputs are not permitted"]),
+        ("stroe: {path: x}\n", ["1:8: stroe: there is no such setting (did you mean store?)"]),
+        ("store: {pth: x}\n", ["1:14: store.pth: there is no such setting (did you mean path?)"]),
+        ("weather: sunny\n", ["1:10: weather: there is no such setting (see the README's settings)"]),
         ("clock: sundial\n", ["1:8: clock: input should be 'wall' or 'market'"]),
         ("clock: sundial\nlog:\n  level: loud\n",
          ["1:8: clock: input should be 'wall' or 'market'",
@@ -123,7 +124,7 @@ def test_without_notify_every_channel_is_told_and_with_it_only_those(desk: Desk)
         ("channels: {slack: {url: 'json://x', ttl: -5}}\n",
          ["1:42: channels.slack.ttl: input should be greater than 0"]),
         ("channels: {slack: {url: 'json://x', tl: 5m}}\n",
-         ["1:41: channels.slack.tl: extra inputs are not permitted"]),
+         ["1:41: channels.slack.tl: there is no such setting (did you mean ttl?)"]),
         ("schwab:\n", ["1:7: schwab: input should be a valid dictionary or instance of schwabsettings"]),
         ("channels: [slack]\n", ["1:11: channels: input should be a valid dictionary"]),
         ("clock: wall\nclock: market\n", ["2:1: "]),
@@ -163,7 +164,7 @@ def test_a_variable_that_does_not_fit_is_refused(desk: Desk) -> None:
     desk.environment(TRADEASSIST_CHANNELS=f'{{"slack": {SECRET}')
     assert 'error parsing value for field "channels"' in desk.refusal().message
     desk.environment(TRADEASSIST_CHANNELS="", TRADEASSIST_STORE__PTH="x")
-    assert "store.pth: extra inputs are not permitted" in str(desk.refusal())
+    assert "store.pth: there is no such setting" in str(desk.refusal())
 
 
 def test_credentials_that_cannot_be_read_are_refused_without_being_shown(desk: Desk) -> None:

@@ -57,7 +57,7 @@ store:
         ("keep: {tape: 1h}", "1:16: store.keep.tape: value error, 1h is not at least a day"),
         ("keep: {tape: 30}", "1:16: store.keep.tape: value error, '30' is no span such as"),
         ("keep: {tape: 101y}", "at most 100y"),
-        ("keep: {tapes: 1d}", "store.keep.tapes: extra inputs are not permitted"),
+        ("keep: {tapes: 1d}", "store.keep.tapes: there is no such setting (did you mean tape?)"),
         ("keep: {alerts: null}", "store.keep.alerts: "),
     ],
 )

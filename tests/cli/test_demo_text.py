@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
 from tests.store.makers import FRIDAY_US, a_decision
 from tradeassistd.base.clock import ManualClock
+from tradeassistd.cli import exit_codes
 from tradeassistd.cli.demo_text import LOOKS_MAX, AlertLines, summary
+from tradeassistd.cli.main import app
 from tradeassistd.store.records import Decided, Delivery, DeliveryState
 from tradeassistd.store.writer import Store
 
@@ -56,3 +61,9 @@ async def test_the_end_says_what_was_told_and_what_arrived(tmp_path: Path) -> No
     said = "\n".join(summary(tmp_path, {"slack": 2}))
     assert "2 alerts told by 1 rule: es-levels 2" in said
     assert "arrived at the demo's receiver: slack 2." in said
+
+
+@pytest.mark.parametrize("words", ["demo --speed 0", "demo --for -3", "simulate --port 99999"])
+def test_a_number_that_cannot_be_is_a_usage_error(words: str) -> None:
+    done = CliRunner().invoke(app, words.split())
+    assert (done.exit_code, "is not in the range" in done.output) == (exit_codes.USAGE, True)

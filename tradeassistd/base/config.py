@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tradeassistd.base.amounts import DAY_S, size_bytes, span_s
 from tradeassistd.base.errors import ConfigError
 from tradeassistd.base.paths import OFF, absolute, default_path, default_socket, default_state, read_settings_file
-from tradeassistd.base.yaml12 import Problem, Problems, compose, place_of
+from tradeassistd.base.yaml12 import Problem, Problems, compose, did_you_mean, place_of
 
 KEPT_S_MAX = 100 * 365 * DAY_S
 _UNIT_S = {"s": 1, "m": 60, "h": 3600}
@@ -294,8 +294,20 @@ def _complete(settings: Settings, file: Path, environment: Mapping[str, str]) ->
 def _problems(file: Path, error: ValidationError) -> Problems:
     """pydantic's errors at their places in the file, never with a value (it may be a secret)."""
     node = compose(file.read_text("utf-8"), str(file)) if file.exists() else compose("{}", str(file))
-    return Problems([
-        Problem(place_of(node, item["loc"]), ".".join(map(str, item["loc"])), item["msg"].lower(),
-                "see the README's settings")
-        for item in error.errors(include_input=False, include_url=False)
-    ])  # fmt: skip
+    found = []
+    for item in error.errors(include_input=False, include_url=False):
+        location, message, hint = item["loc"], item["msg"].lower(), ""
+        if item["type"] == "extra_forbidden":
+            message, hint = "there is no such setting", did_you_mean(str(location[-1]), _known_beside(location))
+        path = ".".join(map(str, location))
+        found.append(Problem(place_of(node, location), path, message, hint or "see the README's settings"))
+    return Problems(found)
+
+
+def _known_beside(location: tuple[str | int, ...]) -> Collection[str]:
+    """The keys that may stand where this one does."""
+    known: Any = Settings
+    for step in location[:-1]:
+        is_name = known == dict[str, ChannelSettings]
+        known = ChannelSettings if is_name else known.model_fields[step].annotation
+    return known.model_fields.keys() if hasattr(known, "model_fields") else ()

@@ -47,8 +47,8 @@ def top(version: Annotated[bool, typer.Option("--version", help="Print the versi
 
 @app.command()
 def demo(
-    duration_s: Annotated[int, typer.Option("--for", help="End after this many seconds; 0: at Ctrl+C.")] = 0,
-    speed: Annotated[float, typer.Option(help="Market seconds per second.")] = 60.0,
+    duration_s: Annotated[int, typer.Option("--for", min=0, help="End after this many seconds; 0: at Ctrl+C.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.1, help="Market seconds per second.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Which synthetic Monday.")] = 1,
 ) -> None:
     """Simulator, daemon and starter rules, live in this terminal. Needs no account, no root, no network."""
@@ -198,7 +198,7 @@ def simulate(
     fault: Annotated[list[str] | None, typer.Option("--fault", help="One fault: 'mute, at: 5m, for: 45s'.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Write what the market really made to this tick file.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")] = False,
-    port: Annotated[int, typer.Option(help="REST port; 0: any free one.")] = 8182,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="REST port; 0: any free one.")] = 8182,
     token_file: Annotated[Path | None, typer.Option(help="Write a token for the daemon here.")] = None,
     futures_history: Annotated[bool, typer.Option(help="Price history has futures, too.")] = True,
 ) -> None:
