@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +70,10 @@ async def test_the_end_says_what_was_told_and_what_arrived(tmp_path: Path) -> No
 def test_a_number_that_cannot_be_is_a_usage_error(words: str) -> None:
     done = CliRunner().invoke(app, words.split())
     assert (done.exit_code, "is not in the range" in done.output) == (exit_codes.USAGE, True)
+
+
+def test_where_there_is_room_the_list_says_wholly_what_each_command_is_for() -> None:
+    command = [sys.executable, "-m", "tradeassistd.cli.main", "--help"]  # the runner of tests is 80 columns wide
+    said = subprocess.run(command, env={**os.environ, "COLUMNS": "120"}, capture_output=True, text=True).stdout
+    assert "Check everything an alert needs: settings, login, Schwab, disk, data, channels" in said
+    assert [line for line in said.splitlines()[1:] if line.endswith("...")] == []

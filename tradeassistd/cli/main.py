@@ -24,6 +24,7 @@ from tradeassistd.cli.silence_app import silence_app
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Alert rules as YAML, evaluated on every tick of Schwab's stream.",
+    context_settings={"max_content_width": 120},  # what a command is for stands whole in the list where there is room
 )  # fmt: skip
 app.add_typer(silence_app)
 app.add_typer(backfill_app)
