@@ -211,7 +211,7 @@ async def test_from_nothing_to_dead_and_back_without_a_restart_and_without_a_lea
     assert leaked == []
 
 
-@pytest.mark.parametrize("slips", [("nothing\n",) * 3, ("",)])
+@pytest.mark.parametrize("slips", [("nothing\n",) * 3, ("https://[127.0.0.1/?code=x&state=y\n",) * 3, ("",)])
 async def test_an_address_without_a_code_asks_schwab_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slips: tuple[str, ...]
 ) -> None:

@@ -160,7 +160,10 @@ def _state(settings: Settings) -> Path:
 def checked(received_url: str, context: AuthContext) -> str:
     """The pasted address, cleaned. Raises PermanentError when it is not the one that ends this login."""
     url = received_url.strip().strip("'\"<>").partition("#")[0]
-    query = parse_qs(urlsplit(url).query)
+    try:
+        query = parse_qs(urlsplit(url).query)
+    except ValueError:  # e.g. half a bracket: urlsplit looks for an IPv6 address there
+        query = {}
     if "error" in query:
         raise PermanentError(f"Schwab said no: {query['error'][0][:100]}", hint="begin again")
     if not query.get("code", [""])[0]:
