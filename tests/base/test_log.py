@@ -101,3 +101,15 @@ def test_a_stream_that_nobody_reads_any_more_ends_nothing_and_the_lines_are_kept
     structlog.get_logger("any").info("stream.closed")
     words = ("pipe.gone", "said all the same", "stream.closed")
     assert all(word in line for word, line in zip(words, last_lines()[-3:], strict=True))
+
+
+def test_a_traceback_for_people_shows_no_values_which_may_be_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up("console")
+    token = "-".join(("hush", "hush"))  # so that no line of the source shows it either
+    try:
+        raise OSError(f"disk on fire after {len(token)} characters")
+    except OSError:
+        structlog.get_logger("any").exception("tape.blocked")
+    said = capsys.readouterr().err
+    assert "disk on fire after 9 characters" in said
+    assert token not in said
