@@ -141,7 +141,7 @@ async def test_a_peer_that_does_not_say_goodbye_holds_nobody_up() -> None:
         assert line.loop.state == "live"
 
 
-@pytest.mark.parametrize("error", [OSError("already closed"), TimeoutError()])
+@pytest.mark.parametrize("error", [OSError("already closed"), TimeoutError(), TransientError("no close frame")])
 async def test_a_goodbye_that_fails_is_no_news(error: Exception) -> None:
     line = Line({"frames": 0, "close": error}, {})
     async with line.running():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from tests.feed.connected import LONG_AGO_S, connected
 from tests.feed.schwab_server import STAMP_MS, SchwabServer
@@ -170,6 +171,20 @@ async def test_a_line_that_breaks_without_a_word_says_how(tmp_path: Path) -> Non
         await server.cut()
         with pytest.raises(TransientError, match="the stream broke: ConnectionClosed"):
             await stream.receive()
+
+
+async def test_a_peer_that_is_gone_before_the_goodbye_is_nothing_that_nobody_knows(tmp_path: Path) -> None:
+    class Gone:
+        async def close(self) -> None:
+            raise ConnectionClosedError(None, None)
+
+    async with connected(SchwabServer(), tmp_path) as (stream, _):
+        await stream.login()
+        socket, stream._stream._socket = stream._stream._socket, Gone()
+        with pytest.raises(TransientError, match="no close frame"):
+            await stream.close()
+        assert stream._client.session.is_closed, "the HTTP session goes all the same"
+        stream._stream._socket = socket
 
 
 @pytest.mark.parametrize(

@@ -307,7 +307,7 @@ class ConnectionLoop:
             listen(state, reason)
 
     async def _close(self, stream: StreamPort) -> None:
-        # A peer that does not answer the closing handshake must not hold the next connection up.
-        with suppress(TimeoutError, OSError):
+        # A peer that does not answer the closing handshake, or is gone, must not hold the next connection up.
+        with suppress(TimeoutError, OSError, TransientError):
             async with self._clock.deadline(CLOSE_WITHIN_S):
                 await stream.close()

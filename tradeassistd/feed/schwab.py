@@ -183,13 +183,14 @@ class Stream:
         await self._call(self._stream.handle_message())
 
     async def close(self) -> None:
-        """Close the socket (schwab-py has no call for that) and the HTTP session."""
+        """Close the socket (schwab-py has no call for that) and the HTTP session. Raises TransientError when the peer
+        was gone before it could say goodbye."""
         socket = self._stream._socket
         try:
             if socket is not None:
-                await socket.close()
+                await self._call(socket.close())
         finally:
-            await self._client.close_async_session()
+            await self._call(self._client.close_async_session())
 
     def _fresh(self) -> Any:
         stream = StreamClient(self._client)
