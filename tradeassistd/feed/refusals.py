@@ -40,7 +40,10 @@ def token_refused(error: Any) -> LoginNeeded:
 
 def broken(error: Exception, what: str, notice: str = "") -> TransientError:
     """The error for anything a library raised. With httpx2 installed it is that one's: look at what it has."""
-    if getattr(getattr(error, "response", None), "status_code", None) == 401:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 401:
         hint = "the app needs both products: Accounts and Trading Production, Market Data Production"
         return Unauthorized("Schwab does not take the access token (401)", hint=hint)
+    if isinstance(status, int):  # the library's own words are three lines, with links
+        return TransientError(f"{what}: Schwab answered HTTP {status}")
     return TransientError(f"{what}: {(notice or f'{type(error).__name__}: {error}')[:300]}")

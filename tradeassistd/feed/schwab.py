@@ -107,7 +107,12 @@ class Stream:
     async def login(self) -> None:
         """Fetch the streamer's address, connect, LOGIN. Raises LoginNeeded, TransientError, Replaced."""
         connect_args = {"max_size": 2**24, "ping_interval": 20, "ping_timeout": 20, "open_timeout": 15}
-        await self._call(self._stream.login(connect_args))
+        try:
+            await self._call(self._stream.login(connect_args))
+        except TransientError as error:
+            if isinstance(error.__cause__, IndexError | KeyError):  # schwab-py takes the streamer to be there
+                raise TransientError("Schwab names no streamer: its user preference lacks streamerInfo") from error
+            raise
 
     async def begin_anew(self) -> None:
         """After a login that was denied: drop its socket, so that `login` may be called again."""
