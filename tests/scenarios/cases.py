@@ -9,6 +9,7 @@ BACK = ("backoff", *LOGIN_AGAIN)
 FAILED = ("backoff", "connecting", "logging_in")
 DOWN, UP = "The feed is down", "The feed is back"
 TAKEN = "Another program took the Schwab stream"
+NEEDED = "Schwab login needed: nothing is watched"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ _REQUESTS = (
          "no answer while subscribing", (DOWN, UP), 2),
     Case(("late_answer, command: SUBS, by: 10s", "drop"), BACK, gaps=1),
     Case(("refuse, command: LOGIN, code: 3", "drop"), BACK, gaps=1),
+    # The streamer is not believed for ever: it is asked again with the fresh token, though nobody logs in.
+    Case(("refuse, command: LOGIN, code: 3, times: 2", "drop"), ("backoff", "connecting", "logging_in", "auth_needed",
+         *LOGIN_AGAIN), "denied the login", (NEEDED, UP), 1),
+    *(Case((f"refuse, command: LOGIN, code: {code}", "drop"), (*FAILED, *BACK), f"code {code}", gaps=1)
+      for code in (9, 11, 19, 20, 21, 30)),
+    Case(("refuse, command: LOGIN, code: 12", "drop"), (*FAILED, "replaced", *LOGIN_AGAIN), "another program",
+         (TAKEN, UP), 1, 400),
     Case(("refuse, command: SUBS, code: 12", "drop"),
          (*FAILED, "subscribing", "replaced", *LOGIN_AGAIN), "another program", (TAKEN, UP), 1, 400),
     Case(("refuse, command: SUBS, code: 30", "drop"), (*FAILED, "subscribing", *BACK), "the stream broke", gaps=1),
@@ -105,8 +113,9 @@ _REST = (
 )  # fmt: skip
 _TOKEN = (
     Case(("access_token_expires", "drop"), BACK, gaps=1),
-    *(Case((f"token_refused, how: {how}", "access_token_expires", "drop"), (*FAILED, *BACK), "401", gaps=1)
-      for how in ("blocked", "unavailable")),
+    *(Case((f"token_refused, how: {how}", *more, "drop"), (*FAILED, *BACK), "token was not refreshed", gaps=1)
+      for how in ("blocked", "unavailable")
+      for more in (("access_token_expires",), ("refuse, command: LOGIN, code: 3",))),
 )  # fmt: skip
 
 OTHERS = {

@@ -231,11 +231,13 @@ class Login:
         if self._feed == "auth_needed" and self._signature != self._opened_with and not self._unreadable:
             self.wake()
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the access token is too young to be the reason for a refusal."""
+        return self._clock.elapsed_s() - self._refreshed_s < RENEW_AGAIN_AFTER_S
+
     async def renew(self, client: Any) -> None:
-        """A fresh access token for a client whose token Schwab did not take. Raises what `refresh` raises, and
-        TransientError when it is fresh already."""
-        if self._clock.elapsed_s() - self._refreshed_s < RENEW_AGAIN_AFTER_S:
-            raise TransientError("the access token is fresh, and was not taken all the same")
+        """A fresh access token for a client whose token Schwab did not take. Raises what `refresh` raises."""
         token = self._token
         try:
             await refresh(client)
@@ -432,13 +434,11 @@ class _LoginStream(Stream):
     async def login(self) -> None:
         try:
             await super().login()
-        except (Unauthorized, LoginDenied) as error:
-            try:
-                await self._login.renew(self._client)
-            except LoginNeeded:
+        except (Unauthorized, LoginDenied):
+            if self._login.is_fresh:
                 raise
-            except TransientError:
-                raise error from None
+            # Where Schwab cannot refresh it now, that is the trouble: nobody has to log in because of it.
+            await self._login.renew(self._client)
             await self.begin_anew()
             await super().login()
         except LoginNeeded as error:

@@ -20,7 +20,7 @@ from tradeassistd.base.turns import IDLE, Turns
 from tradeassistd.engine.events import ON_LINE
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.queue import FrameQueue
-from tradeassistd.feed.refusals import LoginNeeded, Replaced
+from tradeassistd.feed.refusals import LoginDenied, LoginNeeded, Replaced
 from tradeassistd.feed.states import ConnectionChange, StateHistory
 
 LOGIN_WITHIN_S = 45.0
@@ -36,6 +36,8 @@ REPLACED_WAITS_S = (300.0, 600.0, 900.0)
 """Another program took the stream: wait this long, and longer each time, rather than take it back and forth."""
 LOGIN_NEEDED_WAIT_S = 3600.0
 """A dead token needs a human; who has logged in wakes the loop at once."""
+LOGIN_DENIED_WAIT_S = 300.0
+"""The streamer's no to a token that can still be refreshed may pass without anybody."""
 ASK_AGAIN_FIRST_S = 60.0
 ASK_AGAIN_MAX_S = 900.0
 """Symbols that Schwab refused are asked for again after this long, twice as long each time."""
@@ -189,7 +191,7 @@ class ConnectionLoop:
             return self._replaced(error, live, began_s)
         except LoginNeeded as error:
             self._enter("auth_needed", str(error))
-            return LOGIN_NEEDED_WAIT_S
+            return LOGIN_DENIED_WAIT_S if isinstance(error, LoginDenied) else LOGIN_NEEDED_WAIT_S
         except TimeoutError:
             return self._back_off(self._given_up or f"no answer while {self.state}", live, began_s)
         except TransientError as error:
