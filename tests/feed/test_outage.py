@@ -12,6 +12,7 @@ import pytest
 from tests.feed.streams import SteppedClock, settle
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import Turns
+from tradeassistd.feed.connection import REPLACED_WAITS_S
 from tradeassistd.feed.outage import OutageWatch
 
 TEN_OCLOCK_US = int(datetime.fromisoformat("2026-11-16T10:00:00-05:00").timestamp()) * US_PER_S
@@ -108,6 +109,8 @@ async def test_another_program_is_told_at_once_and_once() -> None:
         await desk.wait(600)
         await desk.enter("live")
     assert desk.titles == ["Another program took the Schwab stream", "The feed is back"]
+    first, last = (wait_s // 60 for wait_s in (REPLACED_WAITS_S[0], REPLACED_WAITS_S[-1]))
+    assert f"tried again in {first:.0f} to {last:.0f} minutes" in desk.told[0][1]
 
 
 async def test_a_login_that_is_needed_has_words_elsewhere_but_its_end_is_told() -> None:

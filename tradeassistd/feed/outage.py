@@ -60,7 +60,7 @@ class OutageWatch:
             self._replaced_told = self._told = True
             self._say("Another program took the Schwab stream",
                       f"Since {_clock(self._since_us)} nothing is watched: {reason}. Close the other program, then "
-                      "run `tradeassist reconnect`; else the next try is in five minutes.")  # fmt: skip
+                      "run `tradeassist reconnect`; else it is tried again in 5 to 15 minutes.")  # fmt: skip
 
     async def run(self) -> None:
         """Until cancelled."""
