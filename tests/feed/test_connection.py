@@ -93,6 +93,8 @@ async def test_an_add_that_fails_costs_the_connection_and_the_next_one_wants_it_
         ({"login": Replaced("taken", hint="one stream per user")},
          ["connecting", "logging_in", "replaced: taken (one stream per user)"]),
         ({"login": LoginNeeded("token dead")}, ["connecting", "logging_in", "auth_needed: token dead"]),
+        ({"login": LoginDenied("code 3")}, ["connecting", "logging_in", "auth_needed: code 3"]),
+        ({"subscribe": LoginDenied("code 3", hint="log in")}, [*BEGIN[:3], "backoff: code 3"]),
         ({"login": TimeoutError()}, ["connecting", "logging_in", "backoff: no answer while logging_in"]),
     ],
 )  # fmt: skip

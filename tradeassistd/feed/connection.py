@@ -190,8 +190,11 @@ class ConnectionLoop:
         except Replaced as error:
             return self._replaced(error, live, began_s)
         except LoginNeeded as error:
+            denied = isinstance(error, LoginDenied)
+            if denied and self.state != "logging_in":  # it was let in: what is wrong the next login will say
+                return self._back_off(error.message, live, began_s)
             self._enter("auth_needed", str(error))
-            return LOGIN_DENIED_WAIT_S if isinstance(error, LoginDenied) else LOGIN_NEEDED_WAIT_S
+            return LOGIN_DENIED_WAIT_S if denied else LOGIN_NEEDED_WAIT_S
         except TimeoutError:
             return self._back_off(self._given_up or f"no answer while {self.state}", live, began_s)
         except TransientError as error:
