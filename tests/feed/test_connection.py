@@ -64,6 +64,7 @@ async def test_new_symbols_are_added_before_old_ones_are_dropped_and_the_sentine
             line.streams[0].send(Frame(1))
             await settle()
         assert line.streams[0].changes == changes
+        assert not line.loop.unanswered
         assert line.loop.state == "live"
 
 
@@ -78,10 +79,12 @@ async def test_an_add_that_fails_costs_the_connection_and_the_next_one_wants_it_
         line.wanted = ("/ES", "QQQ", "$VIX")
         line.streams[0].send(Frame(1))
         await settle()
+        assert line.loop.unanswered == {"$VIX"}
         await line.clock.step(SUBSCRIBE_WITHIN_S * (fault == "hangs"))
         assert (line.loop.state, line.loop.reason) == ("backoff", reason)
         await line.clock.step(1)
         assert line.streams[1].subscribed == ("/ES", "QQQ", "$VIX", "SPY")
+        assert line.loop.unanswered == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ class ConnectionLoop:
         self.connections = 0
         self.refused: dict[str, str] = {}
         """Symbols that are not watched on this connection, and why."""
+        self.unanswered: frozenset[str] = frozenset()
+        """Symbols that were asked for on a line that is up, and that Schwab has not answered yet."""
         self.listeners: list[Callable[[str, str], None]] = []
         """Called with each state and its reason; be quick, never raise."""
         self.subscribed: list[Callable[[Sequence[str], Sequence[str], Mapping[str, str]], None]] = []
@@ -166,6 +168,7 @@ class ConnectionLoop:
             self._enter("connecting")
             self._complaints.clear()
             self._once_more.clear()
+            self.unanswered = frozenset()
             self._given_up = ""
             self._charted, self._asks_charts = (), False
             stream = self._open_stream(self._queue.put)
@@ -235,10 +238,12 @@ class ConnectionLoop:
             if one not in subscribed or one in self._once_more or (again and one in self.refused)
         )  # fmt: skip
         self._once_more.clear()
+        self.unanswered = frozenset(more)
         fewer = tuple(symbol for symbol in subscribed if symbol not in wanted)
         self._turn(SUBSCRIBE_WITHIN_S)
         async with self._clock.deadline(SUBSCRIBE_WITHIN_S):
             refused = dict(await stream.add(more)) if more else {}
+            self.unanswered = frozenset()
             if gone := tuple(symbol for symbol in fewer if symbol not in self.refused):
                 await stream.drop(gone)
         asked = {*more, *fewer}

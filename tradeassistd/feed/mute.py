@@ -53,6 +53,8 @@ IMAGE_WITHIN_US = 30 * US_PER_S
 IMAGE_WITHIN_S = 3.0
 """A symbol without an image for both of these (market and machine time) in its session does not come."""
 CHECKS_DOUBLED_MAX = 8
+ASK_AGAIN_US = 60 * US_PER_S
+"""Where REST could not be asked about silent symbols, it is asked again after this long: that was no answer."""
 ASKED_AT_ONCE = 50
 GONE_AFTER_S = 15.0
 """How long rows of a symbol may still come after nobody wants it: until the next heartbeat, and the answer to it."""
@@ -90,6 +92,7 @@ class ConnectionPort(Protocol):
     """What is needed of feed.connection.ConnectionLoop."""
 
     refused: dict[str, str]
+    unanswered: frozenset[str]
 
     @property
     def is_on_line(self) -> bool: ...
@@ -129,6 +132,8 @@ class MuteWatch:
         self._pace = _Pace()
         self._feed_checks = 0
         self._span_us = 0
+        self._not_before_us = 0
+        """No silent symbol is asked about sooner."""
 
     def entered(self, state: str, reason: str) -> None:
         """The connection came into a state (a listener of ConnectionLoop)."""
@@ -167,7 +172,7 @@ class MuteWatch:
         # Of delayed data REST may well know more without anything being wrong.
         known = [one for one in trading if one.row_us and not one.delayed]
         suspects = [one for one in known if self._silence_us(one, now_us) >= self._patience_us(one)]
-        if suspects:
+        if suspects and now_us >= self._not_before_us:
             await self._check(suspects[:ASKED_AT_ONCE])
 
     # --- symbols ---------------------------------------------------------------------------------------------------
@@ -175,7 +180,7 @@ class MuteWatch:
     def _trading(self, symbol: str, now_us: int) -> SymbolQuality | None:
         """A symbol that trades now and should come."""
         one = self._quality.symbol(symbol)
-        if symbol not in self._since:
+        if symbol not in self._since or (symbol in self._connection.unanswered and not one.row_us):
             self._since[symbol] = (now_us, self._clock.elapsed_s())
         window, until_us = self._windows.get(symbol, (None, 0))
         if now_us >= until_us or (window is not None and now_us < window.open_us):
@@ -214,10 +219,13 @@ class MuteWatch:
         """Ask about silent symbols, and give what is on its way the time to arrive."""
         rows = {one.symbol: one.rows for one in suspects}
         newer = await self._newer(suspects)
+        if newer is None:
+            self._not_before_us = self._clock.now_us() + ASK_AGAIN_US
+            return
         for one in suspects:
             if one.rows != rows[one.symbol]:
                 continue
-            if not newer or one.symbol not in newer:
+            if one.symbol not in newer:
                 one.checks += 1
             else:
                 self._mute(one)
