@@ -24,6 +24,9 @@ REFRESH_TOKEN_S = 7 * 24 * 3600
 ACCESS_TOKEN_S = 1800
 """The life of an access token that does not say its own."""
 
+TIME_MAX_S = 10_000_000_000
+"""Year 2286: what is later are no seconds, but milliseconds or nonsense."""
+
 Signature = tuple[int, int, int]
 
 log = structlog.get_logger(__name__)
@@ -116,7 +119,7 @@ def token_of(content: dict[str, Any], path: Path) -> Token:
     """What the content of a token file says of itself. Raises ConfigError when a time in it is none."""
     inner = content["token"]
     try:
-        return Token(
+        token = Token(
             created_s=int(content["creation_timestamp"]),
             access_until_s=int(inner.get("expires_at") or 0),
             access_life_s=int(inner.get("expires_in") or ACCESS_TOKEN_S),
@@ -124,6 +127,9 @@ def token_of(content: dict[str, Any], path: Path) -> Token:
         )
     except (TypeError, ValueError, OverflowError, KeyError):
         raise ConfigError(f"{path} is not a token schwab-py can refresh", hint="log in to Schwab again") from None
+    if not (0 <= token.created_s < TIME_MAX_S and 0 <= token.access_until_s < TIME_MAX_S):
+        raise ConfigError(f"{path} holds times that are no seconds since 1970", hint="log in to Schwab again")
+    return token
 
 
 def _can_refresh(inner: object) -> bool:
