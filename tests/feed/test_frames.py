@@ -171,7 +171,11 @@ def test_frames_of_an_unexpected_shape_give_what_can_be_understood(
     assert decoded.odd_items == odd
 
 
-@pytest.mark.parametrize("stamp", [None, "soon", "²", "", "9" * 40, -5, 1.5, True, {}])
+@pytest.mark.parametrize("stamp", [None, "soon", "²", "", "9" * 40, 10**13, int("9" * 20), -5, 1.5, True, {}])
 def test_a_time_that_is_none_is_no_time(stamp: object) -> None:
+    part = {"service": FUTURES, "timestamp": stamp, "content": [{"key": "/ES", "3": 6900.25}]}
+    for message in ([part], [part, part], [part, part | {"service": "NEWS"}], [part, {"content": 5}]):
+        frame = FrameDecoder().decode(json.dumps({"data": message})).frame
+        assert frame.header_ms == 0 and frame.changes[0].last == 6900.25
     assert FrameDecoder().decode(json.dumps({"notify": [{"heartbeat": stamp}]})).frame.header_ms == 0
     assert FrameDecoder().decode(json.dumps({"notify": stamp, "x": [stamp]})).frame.header_ms == 0

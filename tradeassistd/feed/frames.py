@@ -37,7 +37,8 @@ _TEXTS = ("status", "contract")
 _NOT_EVERYWHERE = ("contract", "year_high", "year_low")
 """What one service has and another has not; a name that none sends keeps them apart there."""
 NUMBER_MAX = 1e18
-TIME_DIGITS_MAX = 15
+TIME_MAX_MS = 10**13
+"""Year 2286: a time beyond is none, and would take a market's clock with it."""
 
 
 class _Service(msgspec.Struct, gc=False):
@@ -129,10 +130,10 @@ class FrameDecoder:
             message = _plain(raw)
             return Decoded(Frame(_header_ms(message)), message)
         if len(parts) == 1:
-            return Decoded(Frame(max(0, parts[0].timestamp), parts[0].content))
+            return Decoded(Frame(_instant_ms(parts[0].timestamp), parts[0].content))
         frame = Frame(0)
         for part in parts:
-            frame.header_ms = max(frame.header_ms, part.timestamp)
+            frame.header_ms = max(frame.header_ms, _instant_ms(part.timestamp))
             frame.changes += part.content
         return Decoded(frame)
 
@@ -147,7 +148,7 @@ class FrameDecoder:
             return Decoded(Frame(_header_ms(message)), message)
         frame, charts, odd = Frame(0), list[ChartRow](), 0
         for part in envelope.data:
-            frame.header_ms = max(frame.header_ms, part.timestamp)
+            frame.header_ms = max(frame.header_ms, _instant_ms(part.timestamp))
             if part.service in self._charts:
                 rows, bad = self._chart_rows(part)
                 charts += rows
@@ -194,7 +195,7 @@ def _slow(message: Any) -> Decoded:
             odd += 1
             continue
         stamp = part.get("timestamp")
-        frame.header_ms = max(frame.header_ms, stamp if isinstance(stamp, int) else 0)
+        frame.header_ms = max(frame.header_ms, _instant_ms(stamp) if type(stamp) is int else 0)
         changes, bad = _slow_items(part["service"], part.get("content"))
         frame.changes += changes
         odd += bad
@@ -244,6 +245,11 @@ def _header_ms(message: dict[str, Any]) -> int:
         for part in parts if isinstance(parts, list) else []:
             stamp = part.get("timestamp", part.get("heartbeat")) if isinstance(part, dict) else None
             text = str(stamp) if isinstance(stamp, int | str) else ""
-            if text.isascii() and text.isdigit() and len(text) <= TIME_DIGITS_MAX:
-                return int(text)
+            if text.isascii() and text.isdigit() and len(text) <= len(str(TIME_MAX_MS)):
+                return _instant_ms(int(text))
     return 0
+
+
+def _instant_ms(stamp: int) -> int:
+    """A frame's time, 0 when it is none."""
+    return stamp if 0 <= stamp < TIME_MAX_MS else 0
