@@ -146,6 +146,14 @@ def test_a_value_that_is_not_plausible_is_unknown_until_the_next_one() -> None:
     assert (again.last, again.size) == (-810 * PRICE_SCALE, 0)
 
 
+def test_a_price_that_no_store_can_hold_is_unknown_of_every_symbol() -> None:
+    quote = unbounded("SPY")
+    for value in (1e14, -1e14, 1e11):
+        assert quote.merge(1, Change("SPY", last=value)).last is None
+    assert quote.doubted == [1e14, -1e14, 1e11]
+    assert quote.merge(2, Change("SPY", last=1e9)).last == 10**9 * PRICE_SCALE
+
+
 def test_bounds_hold_for_every_price_of_a_quote_and_are_plausible_themselves() -> None:
     bounds = (10 * PRICE_SCALE, 20 * PRICE_SCALE)
     quote = Quote("SPY", replace(instrument_of("SPY"), plausible=bounds))

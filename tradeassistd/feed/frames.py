@@ -11,7 +11,7 @@ import functools
 import json
 import operator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -36,9 +36,13 @@ FIELDS: dict[str, dict[str, str]] = {
 _TEXTS = ("status", "contract")
 _NOT_EVERYWHERE = ("contract", "year_high", "year_low")
 """What one service has and another has not; a name that none sends keeps them apart there."""
-NUMBER_MAX = 1e18
+NUMBER_MAX = 1e15
+"""No price, size or time of Schwab's is near it, and sums of what is below stay storable."""
 TIME_MAX_MS = 10**13
 """Year 2286: a time beyond is none, and would take a market's clock with it."""
+
+
+_Number = Annotated[float, msgspec.Meta(gt=-NUMBER_MAX, lt=NUMBER_MAX)]
 
 
 class _Service(msgspec.Struct, gc=False):
@@ -82,7 +86,7 @@ def _item_type(service: str) -> type[Change]:
     """`Change` as that service writes it, so that no item is copied."""
     names = {"symbol": "key", **{name: f"-{name}" for name in _NOT_EVERYWHERE}, **FIELDS[service]}
     fields: list[tuple[str, Any, Any]] = [
-        (name, str | None if name in _TEXTS else float | None, None) for name in names if name != "symbol"
+        (name, str | None if name in _TEXTS else _Number | None, None) for name in names if name != "symbol"
     ]
     kind = msgspec.defstruct(f"_{service}", [("symbol", str), *fields], bases=(Change,), rename=names, gc=False)
     return cast(type[Change], kind)
@@ -91,7 +95,7 @@ def _item_type(service: str) -> type[Change]:
 def _chart_type(service: str) -> type[ChartRow]:
     """`ChartRow` as that service writes it."""
     names = {"symbol": "key", **CHART_FIELDS[service]}
-    fields: list[tuple[str, Any, Any]] = [(name, float | None, None) for name in names if name != "symbol"]
+    fields: list[tuple[str, Any, Any]] = [(name, _Number | None, None) for name in names if name != "symbol"]
     kind = msgspec.defstruct(f"_{service}", [("symbol", str), *fields], bases=(ChartRow,), rename=names, gc=False)
     return cast(type[ChartRow], kind)
 

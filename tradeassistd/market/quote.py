@@ -61,6 +61,10 @@ class DayFacts:
     year_low: int | None = None
 
 
+STORABLE = (-(10**10) * PRICE_SCALE, 10**10 * PRICE_SCALE)
+"""Of a symbol of which nothing else is known every price is plausible that can be stored and counted with."""
+
+
 class Quote:
     """The merged quote of one symbol on one connection."""
 
@@ -72,7 +76,7 @@ class Quote:
         self.instrument = instrument or instrument_of(symbol)
         self.doubted: list[float] = []
         """Prices that were not plausible, since the caller last emptied it."""
-        self._plausible = self.instrument.plausible
+        self._low, self._high = self.instrument.plausible or STORABLE
         self._has_quote = self.instrument.has_quote
         self._has_volume = self.instrument.has_volume
         self._zero_is_a_price = self.instrument.zero_is_a_price
@@ -264,7 +268,7 @@ class Quote:
         if value == 0 and not self._zero_is_a_price:
             return None
         price = price_from_float(value)
-        if (bounds := self._plausible) is not None and not bounds[0] <= price <= bounds[1]:
+        if not self._low <= price <= self._high:
             self.doubted.append(value)
             return None
         return price
