@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace as replace_fact
 
 import pytest
 from hypothesis import given, settings
@@ -12,17 +14,18 @@ from msgspec.structs import replace
 
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Event, Start
+from tradeassistd.engine.transition import Kind
 from tradeassistd.feed.conflate import conflate
 from tradeassistd.feed.frames import Frame
 from tradeassistd.feed.states import ConnectionChange
 from tradeassistd.market.bar import Bar
+from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.quote import Change, Quote
 from tradeassistd.market.tick import Field, Tick
 from tradeassistd.rules.load import load_texts
 
 BEGIN_US = 1_793_977_200_000_000  # in the regular session of Friday, 2026-11-06
 MS_PER_MINUTE = 60_000
-PRICE_LEVELS = range(97 * 10**8, 104 * 10**8, 10**8 // 2)
 RULES = load_texts(
     {
         "r.yaml": """version: 1
@@ -59,30 +62,32 @@ def backlog(draw: st.DrawFn) -> list[Frame]:
     return frames
 
 
-def seen(frames: list[Frame]) -> list[Tick]:
+def quote_of(symbol: str, small: bool) -> Quote:
+    instrument = instrument_of(symbol)
+    return Quote(symbol, replace_fact(instrument, plausible=None) if small else instrument)
+
+
+def seen(frames: list[Frame], *, small: bool = False) -> list[Tick]:
+    """The ticks that come of it; `small`: of prices so small that they would not be plausible."""
     quotes: dict[str, Quote] = {}
     ticks, number = [], BEGIN_US
     for frame in frames:
         number = max(number, frame.header_ms * 1000)
         for change in frame.changes:
             number += 1
-            ticks.append(quotes.setdefault(change.symbol, Quote(change.symbol)).merge(number, change))
+            ticks.append(quotes.setdefault(change.symbol, quote_of(change.symbol, small)).merge(number, change))
     return ticks
 
 
-def turns(ticks: list[Tick]) -> dict[tuple[str, str, int], list[bool]]:
-    """Per symbol, value and level: the sides the value was on, one after the other."""
-    found: dict[tuple[str, str, int], list[bool]] = defaultdict(list)
+def prices(ticks: list[Tick]) -> list[tuple[str, int | None, int | None, int | None]]:
+    """Every new price of any symbol, in order: all that a level may lie between, whoever reads which symbols."""
+    held: dict[str, tuple[int | None, int | None, int | None]] = {}
+    found = []
     for tick in ticks:
-        values = {"last": tick.last, "bid": tick.bid, "ask": tick.ask}
-        if tick.bid is not None and tick.ask is not None:
-            values |= {"spread": tick.ask - tick.bid, "middle": (tick.ask + tick.bid) // 2}
-        for name, value in values.items():
-            for level in range(-5 * 10**8, 6 * 10**8, 10**8 // 2) if name == "spread" else PRICE_LEVELS:
-                if value is not None and value != level:
-                    sides = found[tick.symbol, name, level]
-                    if not sides or sides[-1] != (value > level):
-                        sides.append(value > level)
+        now = (tick.last, tick.bid, tick.ask)
+        if held.get(tick.symbol) != now:
+            held[tick.symbol] = now
+            found.append((tick.symbol, *now))
     return found
 
 
@@ -108,31 +113,49 @@ def bars(ticks: list[Tick]) -> list[Bar]:
 
 @given(backlog())
 @settings(max_examples=60)
-def test_law_every_crossing_stays_and_no_trade_moves(frames: list[Frame]) -> None:
+def test_law_every_price_stays_in_its_place_and_no_trade_moves(frames: list[Frame]) -> None:
     before = seen(deepcopy(frames))
     merged = conflate(frames)
     after = seen(frames)
     assert len(after) == len(before) - merged
-    assert turns(after) == turns(before)
+    assert prices(after) == prices(before)
     assert traded(after) == traded(before)
     assert bars(after) == bars(before)
     ends = [{tick.symbol: (tick.last, tick.bid, tick.ask, tick.volume) for tick in ticks} for ticks in (before, after)]
     assert ends[0] == ends[1]
 
 
-def walked(*prices: int) -> list[Frame]:
-    return [Frame(number, [Change("SPY", bid=price)]) for number, price in enumerate(prices)]
+def walked(*bids: int) -> list[Frame]:
+    """A bid, and in every row another size."""
+    return [Frame(number, [Change("SPY", bid=bid, bid_size=number)]) for number, bid in enumerate(bids)]
 
 
-def test_a_walk_becomes_its_ends_and_its_turns() -> None:
-    frames = walked(1, 2, 3, 4, 5, 4, 3, 4, 4, 4)
-    assert conflate(frames) == 6
-    assert [change.bid for frame in frames for change in frame.changes] == [1, 5, 3, 4]
+def left(frames: Sequence[Frame | ConnectionChange]) -> list[tuple[float | None, float | None]]:
+    return [(row.bid, row.bid_size) for frame in frames if isinstance(frame, Frame) for row in frame.changes]
 
 
-@pytest.mark.parametrize("fields", [{"status": "Halted"}, {"contract": "/ESZ26"}, {"delayed": True}])
+def test_what_flickers_at_a_price_becomes_one_row_and_every_price_stays() -> None:
+    frames = walked(1, 2, 2, 2, 3, 4, 4, 3, 3, 3)
+    assert conflate(frames) == 4
+    assert left(frames) == [(1, 0), (2, 1), (3, 4), (4, 5), (3, 7), (3, 9)]
+
+
+@pytest.mark.parametrize("when", ["mid enters [2, 4]", "mid inside [2, 4]", "sym($TICK).price < 0 and mid > 3.5"])
+def test_what_a_fast_market_only_passes_through_is_told_however_far_behind_the_engine_is(when: str) -> None:
+    rules = load_texts({"r.yaml": f"version: 1\nrules:\n  - {{id: a, symbols: [SPY], when: '{when}'}}\n"}).rule_set
+    frames = [Frame(0, [Change("$TICK", last=-100.0), Change("SPY", bid=1, ask=1)]), Frame(0, [Change("SPY", bid=1)])]
+    frames += [Frame(0, [Change("SPY", bid=mid, ask=mid)]) for mid in (3, 5, 7)]
+    frames += [Frame(0, [Change("$TICK", last=100.0)]), Frame(0, [Change("SPY", bid=9, ask=9)])]
+    conflate(frames)
+    engine = Engine(rules)
+    events: list[Event] = [Start(BEGIN_US - 1, rules.hash), *seen(frames, small=True)]
+    fired = [one for event in events for one in engine.on_event(event) if one.kind is Kind.FIRED]
+    assert len(fired) == 1
+
+
+@pytest.mark.parametrize("fields", [{"status": "Halted"}, {"contract": "/ESZ26"}, {"delayed": True}, {"high": 9.0}])
 def test_what_is_said_of_a_symbol_is_never_merged_away(fields: dict[str, object]) -> None:
-    frames = walked(1, 2, 3, 4)
+    frames = walked(1, 2, 2, 2)
     for name, value in fields.items():
         setattr(frames[2].changes[0], name, value)
     conflate(frames)
@@ -140,13 +163,13 @@ def test_what_is_said_of_a_symbol_is_never_merged_away(fields: dict[str, object]
 
 
 def test_nothing_is_merged_across_a_change_of_the_connection() -> None:
-    frames: list[Frame | ConnectionChange] = [*walked(1, 2, 3), ConnectionChange("backoff"), *walked(4, 5, 6)]
+    frames: list[Frame | ConnectionChange] = [*walked(1, 1, 1), ConnectionChange("backoff"), *walked(1, 1, 1)]
     assert conflate(frames) == 2
-    assert [change.bid for frame in frames if isinstance(frame, Frame) for change in frame.changes] == [1, 3, 4, 6]
+    assert left(frames) == [(1, 0), (1, 2)] * 2
 
 
 def test_what_only_the_merged_row_said_is_kept() -> None:
-    frames = walked(1, 2, 3)
-    frames[1].changes[0].high = 9.0
+    frames = walked(1, 1, 1)
+    frames[1].changes[0].ask_size = 9.0
     assert conflate(frames) == 1
-    assert frames[2].changes[0].high == 9.0
+    assert frames[2].changes[0].ask_size == 9.0

@@ -143,7 +143,9 @@ def test_an_image_is_no_trade_even_when_it_reports_one() -> None:
     assert first.changed & Field.IMAGE
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e300", "-1e300", "1e15", "NaN", "Infinity", "9" * 400, "true", '"5"', "[5]"])
+@pytest.mark.parametrize(
+    "number", ["1e400", "-1e400", "1e300", "-1e300", "1e15", "NaN", "Infinity", "9" * 400, "true", '"5"', "[5]"]
+)
 def test_what_is_no_number_to_count_with_is_left_out_alone(number: str) -> None:
     raw = frame(EQUITIES, {"key": "SPY", "1": 1.5}).replace("1.5", f'{number}, "2": 10.5')
     decoded = FrameDecoder().decode(raw)

@@ -121,7 +121,7 @@ def _feed(feed: Mapping[str, Any], *, running: bool) -> Iterator[Line]:
     if down := _down(feed, state):
         yield "", down
     if feed.get("conflated"):
-        yield "", f"behind at times: {counted(feed['conflated'], 'row')} on the way merged into later ones"
+        yield "", f"behind at times: {counted(feed['conflated'], 'row')} without a new price merged into later ones"
 
 
 def _last_frame(feed: Mapping[str, Any]) -> str:

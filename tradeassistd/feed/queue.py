@@ -12,7 +12,7 @@ from tradeassistd.feed.states import ConnectionChange
 FRAMES_QUEUED_MAX = 2_000
 """Past this the reader stops reading until the engine has caught up; the socket then holds the sender back."""
 CONFLATE_FROM = 500
-"""So many entries behind, rows that only lie on the way are merged into the next (feed.conflate)."""
+"""So many entries behind, rows that bring no new price are merged into the next (feed.conflate)."""
 CONFLATED_AT_ONCE = 1_000
 
 

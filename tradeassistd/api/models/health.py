@@ -52,7 +52,7 @@ class FeedHealth(Open):
     held_back: int
     """How often reading had to wait for the engine."""
     conflated: int
-    """How many rows that lay on the way were merged into later ones because the engine was behind."""
+    """How many rows without a new price were merged into later ones because the engine was behind."""
     refused: dict[str, str]
     """Symbols that Schwab does not send, and why."""
     frames: int = 0
