@@ -39,6 +39,19 @@ async def test_a_busy_feed_that_goes_mute_is_noticed(heartbeats: str, tmp_path: 
     assert [gap.from_us <= last_us + US_PER_S for gap in stage.gaps] == [True]
 
 
+async def test_a_feed_that_is_mute_since_it_came_back_is_noticed_as_soon(tmp_path: Path) -> None:
+    market = SyntheticMarket(3, instant_us(MONDAY_10), ("/ES", "SPY"), ticks_per_s=3)
+    async with staged(tmp_path, market, RULES.format(symbols="/ES, SPY")) as stage:
+        await stage.live()
+        await stage.world.pass_time(60)
+        stage.simulator.inject("drop")
+        await stage.world.until(lambda: stage.states.count("live") == 2)
+        await stage.world.pass_time(2)
+        stage.simulator.inject("mute, heartbeats: true, until: reconnect")
+        assert await until_noticed(stage) <= NOTICED_WITHIN_US
+    assert stage.said == []
+
+
 async def test_a_quiet_feed_that_goes_mute_is_noticed_by_its_heartbeats(tmp_path: Path) -> None:
     night = instant_us("2026-11-16T02:00:00-05:00")
     market = SyntheticMarket(3, night, ("/GC",), ticks_per_s=0.02, slot_us=10 * US_PER_S)

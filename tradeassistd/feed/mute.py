@@ -8,7 +8,6 @@ this silence doubles. All times are market time, which goes on with the frames, 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -21,6 +20,7 @@ from tradeassistd.base.errors import TradeAssistError
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.base.turns import Turns
 from tradeassistd.feed.connection import SENTINEL
+from tradeassistd.feed.pace import Pace
 from tradeassistd.feed.quality import Quality, SymbolQuality
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import NEW_YORK, Window, trading_window_at
@@ -34,13 +34,6 @@ SPAN_US = 1_800 * US_PER_S
 FEED_PATIENCE_US = 15 * US_PER_S
 """A feed that brings a row every second is suspect from then on. It is known to be mute within 35 s of its last row,
 also where market time goes on with heartbeats only, which are 10 s apart: one more for the question, one to decide."""
-FEED_ROWS_PER_S = 1.0
-FEED_PACE_SPAN_S = 120.0
-"""Over how much market time before a silence the pace of the feed is taken."""
-FEED_PACE_LEAST_S = 30.0
-"""With less of it on this connection its pace is not known."""
-FEED_SILENT_US = 5 * US_PER_S
-"""A silence of that length is none of the pace any more."""
 FEED_ASKED_MAX = 5
 """How many of the busiest symbols are asked about."""
 BEHIND_US = 5 * US_PER_S
@@ -129,7 +122,7 @@ class MuteWatch:
         """Mute symbols, and how many rows they had had then."""
         self._said: set[str] = set()
         """Symbols without an image that were spoken of."""
-        self._pace = _Pace()
+        self._pace = Pace()
         self._feed_checks = 0
         self._span_us = 0
         self._not_before_us = 0
@@ -139,7 +132,7 @@ class MuteWatch:
         """The connection came into a state (a listener of ConnectionLoop)."""
         if state in ("connecting", "subscribing"):
             self._since.clear()
-            self._pace = _Pace()
+            self._pace.begin()
             self._feed_checks = 0
 
     async def run(self) -> None:
@@ -342,7 +335,7 @@ class MuteWatch:
             self._feed_checks = 0
             return False
         patience_us = FEED_PATIENCE_US << min(self._feed_checks, CHECKS_DOUBLED_MAX)
-        return now_us - row_us >= patience_us and self._pace.is_busy
+        return now_us - row_us >= patience_us and self._pace.is_busy(now_us)
 
     async def _check_feed(self, trading: Sequence[SymbolQuality]) -> None:
         """Ask about the busiest symbols; when the stream lacks a trade of one, the connection is given up."""
@@ -361,37 +354,6 @@ class MuteWatch:
         log.warning("feed.mute", since_us=since_us, reason=why)
         self._intake.doubt(since_us)
         self._connection.give_up(f"mute: no row since {_clock(since_us)}, {why}")
-
-
-class _Pace:
-    """How many rows a second the feed brings on this connection, silences left out."""
-
-    def __init__(self) -> None:
-        self._looks: deque[tuple[float, int]] = deque()
-        self._seconds = 0.0
-        self._rows = 0
-        self._rows_before: int | None = None
-        self._before_us = 0
-
-    def note(self, rows: int, row_us: int, now_us: int) -> None:
-        """`rows` came until now since the start, the last of them at `row_us`."""
-        before, before_us = self._rows_before, self._before_us
-        self._rows_before, self._before_us = rows, now_us
-        if before is None or now_us <= before_us or now_us - row_us > FEED_SILENT_US:
-            return
-        seconds = (now_us - before_us) / US_PER_S
-        self._looks.append((seconds, rows - before))
-        self._seconds += seconds
-        self._rows += rows - before
-        while self._looks and self._seconds - self._looks[0][0] >= FEED_PACE_SPAN_S:
-            seconds, count = self._looks.popleft()
-            self._seconds -= seconds
-            self._rows -= count
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it usually brings a row every second."""
-        return self._seconds >= FEED_PACE_LEAST_S and self._rows >= FEED_ROWS_PER_S * self._seconds
 
 
 def _names(symbols: Collection[str]) -> str:
