@@ -14,13 +14,14 @@ from tests.feed.streams import settle
 from tradeassistd.base.errors import TransientError
 from tradeassistd.feed.connection import (
     BACKOFF_MAX_S,
+    LOGIN_DENIED_WAIT_S,
     LOGIN_NEEDED_WAIT_S,
     LOGIN_WITHIN_S,
     REPLACED_WAITS_S,
     STEADY_AFTER_S,
 )
 from tradeassistd.feed.frames import Frame
-from tradeassistd.feed.refusals import LoginNeeded, Replaced
+from tradeassistd.feed.refusals import LoginDenied, LoginNeeded, Replaced
 
 
 async def test_the_limit_doubles_with_each_failure_up_to_a_minute() -> None:
@@ -84,7 +85,11 @@ async def test_time_spent_logging_in_is_not_time_spent_live() -> None:
 
 @pytest.mark.parametrize(
     ("error", "state", "wait_s"),
-    [(Replaced("taken"), "replaced", REPLACED_WAITS_S[0]), (LoginNeeded("dead"), "auth_needed", LOGIN_NEEDED_WAIT_S)],
+    [
+        (Replaced("taken"), "replaced", REPLACED_WAITS_S[0]),
+        (LoginNeeded("dead"), "auth_needed", LOGIN_NEEDED_WAIT_S),
+        (LoginDenied("denied"), "auth_needed", LOGIN_DENIED_WAIT_S),
+    ],
 )
 async def test_another_program_s_stream_and_a_dead_token_wait_minutes_and_count_as_no_failure(
     error: Exception, state: str, wait_s: float

@@ -17,7 +17,7 @@ from tradeassistd.feed.connection import (
     SUBSCRIBE_WITHIN_S,
 )
 from tradeassistd.feed.frames import Frame
-from tradeassistd.feed.refusals import LoginNeeded, Replaced
+from tradeassistd.feed.refusals import LoginDenied, LoginNeeded, Replaced
 
 
 async def test_states_come_in_order_and_frames_between_them() -> None:

@@ -135,6 +135,19 @@ async def test_a_login_that_is_denied_is_tried_once_more_with_a_fresh_token(tmp_
         assert desk.posts == 1
 
 
+@pytest.mark.parametrize("code", [0, 3])
+async def test_a_token_that_cannot_be_refreshed_for_now_needs_nobody(tmp_path: Path, code: int) -> None:
+    async with a_desk(tmp_path, running=False, LOGIN=code) as desk:
+        desk.server.token = (503, {})
+        desk.server.preference = None if code else (401, {"errors": []})
+        stream = desk.login.open_stream(lambda frame: None)
+        with pytest.raises(TransientError, match="was not refreshed: HTTPStatusError") as refused:
+            await stream.login()
+        await stream.close()
+        assert not isinstance(refused.value, LoginNeeded)
+        assert (desk.posts, desk.told, desk.login.needed) == (1, [], "")
+
+
 async def test_a_dead_token_found_by_the_connection_is_not_asked_for_again(tmp_path: Path) -> None:
     async with a_desk(tmp_path, running=False) as desk:
         desk.server.token = DEAD

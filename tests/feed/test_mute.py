@@ -8,7 +8,8 @@ import pytest
 
 from tests.feed.watched import NIGHT_US, SATURDAY_US, TUESDAY_US, Feed, begun
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.feed.mute import FEED_PATIENCE_US, IMAGE_WITHIN_US, PATIENCE_LEAST_US, MuteWatch
+from tradeassistd.feed.mute import ASK_AGAIN_US, FEED_PATIENCE_US, IMAGE_WITHIN_US, PATIENCE_LEAST_US, MuteWatch
+from tradeassistd.feed.pace import PACE_AGE_MAX_US
 from tradeassistd.market.instrument import instrument_of
 from tradeassistd.market.session import trading_window_at
 
@@ -97,6 +98,23 @@ async def test_nothing_is_said_of_what_cannot_be_known(case: str) -> None:
     assert any("SPY" in symbols for symbols in feed.asked) is (case == "rest fails")
 
 
+async def test_a_rest_that_cannot_be_asked_is_no_quiet_market() -> None:
+    """Nothing was found out about the silence, so the patience with it does not double."""
+    feed = await begun("/ES", "SPY")
+    feed.fails = True
+    for _ in range(1_000):
+        await feed.second()
+        feed.row("/ES")
+        feed.trade("SPY", arrives=False)
+    assert feed.quiet and len(feed.asked) <= 1_000 * US_PER_S // ASK_AGAIN_US
+    feed.fails = False
+    for _ in range(ASK_AGAIN_US // US_PER_S + 15):
+        await feed.second()
+        feed.row("/ES")
+        feed.trade("SPY", arrives=False)
+    assert feed.said == ["No data of SPY"]
+
+
 async def test_the_silence_of_the_night_is_none_of_the_morning() -> None:
     """Stocks open at 04:00; what was silent since the evening has its patience from then on."""
     feed = await begun("/ES", "SPY")
@@ -129,6 +147,18 @@ async def test_a_symbol_without_an_image_is_named_once(unknown: bool) -> None:
     feed.row("NOPE")
     await feed.seconds(2, "/ES")
     assert not feed.quality.symbol("NOPE").invalid and feed.complaints["invalid"] == ""
+
+
+async def test_a_symbol_that_was_asked_for_and_not_answered_yet_need_not_come() -> None:
+    feed = await begun("/ES")
+    feed.streamed, feed.traded_us["SPY"] = ("/ES", "SPY"), []
+    feed.unanswered = frozenset(["SPY"])
+    await feed.seconds(IMAGE_WITHIN_US // US_PER_S + 5, "/ES")
+    feed.unanswered = frozenset()
+    await feed.seconds(IMAGE_WITHIN_US // US_PER_S - 5, "/ES")
+    assert feed.quiet
+    await feed.seconds(10, "/ES")
+    assert feed.said == ["SPY does not come"]
 
 
 async def test_a_symbol_whose_market_is_closed_need_not_come() -> None:
@@ -179,6 +209,24 @@ async def test_a_busy_feed_that_goes_mute_is_given_up_within_35_s() -> None:
     assert FEED_PATIENCE_US <= at_us - last_us <= 25 * US_PER_S
     assert "while /ES SPY trades" in reason and feed.doubted_us == last_us
     assert not feed.lost, "the new connection makes the gap"
+
+
+@pytest.mark.parametrize(("away_s", "noticed"), [(20, True), (PACE_AGE_MAX_US // US_PER_S + 1, False)])
+async def test_a_connection_that_is_mute_from_its_beginning_is_given_up_as_soon(away_s: int, noticed: bool) -> None:
+    """The market is as busy as it was on the connection before, unless that was long ago."""
+    feed = await busy()
+    feed.is_on_line = False
+    feed.quality.begin()
+    await feed.seconds(away_s, "/ES", "SPY", arrives=False)
+    for state in ("connecting", "subscribing"):
+        feed.watch.entered(state, "")
+    feed.is_on_line = True
+    await feed.second()
+    for symbol in ("/ES", "SPY"):
+        feed.row(symbol)  # the images, and nothing more
+    last_us = feed.quality.row_us
+    await feed.seconds(35, "/ES", "SPY", arrives=False)
+    assert [at_us - last_us <= 35 * US_PER_S for at_us, _ in feed.gave_up] == [True] * noticed
 
 
 async def test_a_busy_feed_that_pauses_is_asked_about_ever_more_seldom() -> None:

@@ -167,7 +167,7 @@ def test_a_token_says_when_it_was_made_and_how_long_it_is_good(tmp_path: Path) -
 def test_a_time_that_is_none_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     file = TokenFile(tmp_path / "token.json")
     file.path.write_text(json.dumps({**TOKEN, **change}))
-    with pytest.raises(ConfigError, match="is not a token schwab-py can refresh|are no seconds since 1970"):
+    with pytest.raises(ConfigError, match=r"is not a token schwab-py can refresh|are no seconds since 1970"):
         file.token()
 
 

@@ -27,6 +27,7 @@ class Feed:
         self.forgotten: list[str] = []
         self.quality = Quality()
         self.refused: dict[str, str] = {}
+        self.unanswered: frozenset[str] = frozenset()
         self.is_on_line = True
         self.traded_us: dict[str, list[int]] = {symbol: [] for symbol in symbols}
         self.fails = False
