@@ -163,6 +163,7 @@ def test_a_condition_that_means_nothing_says_why_and_where(symbol: str, text: st
     with pytest.raises(ExpressionError) as error:
         check(parse(text), instrument_of(symbol))
     assert str(error.value) == says
+    assert error.value.hint, "it says what to do"
     assert error.value.at == at, f"points at {text[error.value.at :]!r}"
 
 

@@ -42,6 +42,7 @@ def test_bad_file(name: str, text: str, expected: list[str]) -> None:
     file = f"_{name.split('_')[1]}.yaml" if shared else "es.yaml"
     loaded = load_texts({"_watchlists.yaml": LISTS, "good.yaml": GOOD, file: text})
     assert [str(problem) for problem in loaded.problems] == expected
+    assert all(problem.hint for problem in loaded.problems), "each says what to do"
     assert loaded.rejected == (file,)
     assert [rule.id for rule in loaded.rule_set.rules] == ["good"]
     assert file not in dict(loaded.rule_set.texts)

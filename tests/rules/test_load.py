@@ -160,10 +160,14 @@ def test_rules_stand_in_order_of_file_and_position() -> None:
 @pytest.mark.parametrize(
     ("text", "warnings"),
     [
-        ("symbols: [ES], when: price > 1", ["4:23: rules[0].symbols[0]: ES is Eversource Energy; the future is /ES"]),
+        ("symbols: [ES], when: price > 1", [
+            "4:23: rules[0].symbols[0]: ES is Eversource Energy; the future is /ES "
+            "(write /ES, or name ES in _instruments.yaml if the stock is meant)"]),
         ("symbols: [SPY, CL, VIX], when: price > 1", [
-            "4:28: rules[0].symbols[1]: CL is Colgate-Palmolive; the future is /CL",
-            "4:32: rules[0].symbols[2]: VIX is read as a stock; the index is $VIX"]),
+            "4:28: rules[0].symbols[1]: CL is Colgate-Palmolive; the future is /CL "
+            "(write /CL, or name CL in _instruments.yaml if the stock is meant)",
+            "4:32: rules[0].symbols[2]: VIX is read as a stock; the index is $VIX "
+            "(write $VIX, or name VIX in _instruments.yaml if the stock is meant)"]),
         ("symbols: [/ES, SPY], when: price > 1", [
             "4:5: rules[0]: /ES is watched only in session rth, which the rule inherits "
             "(write session: rth in the rule if that is meant, else globex)"]),

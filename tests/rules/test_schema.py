@@ -39,9 +39,9 @@ SOUND = sorted([*(ROOT / "rules.d").rglob("*.yaml"), *(DATA / "good").rglob("*.y
 BAD = sorted((DATA / "bad").glob("*.yaml"))
 COMMON = {
     "$schema", "$defs", "$ref", "title", "description", "default", "examples", "type", "enum", "const", "pattern",
-    "patternErrorMessage", "minLength", "maxLength", "minimum", "maximum", "items", "minItems", "maxItems",
-    "uniqueItems", "properties", "additionalProperties", "propertyNames", "minProperties", "maxProperties", "required",
-    "allOf", "anyOf", "oneOf", "not", "if", "then",
+    "patternErrorMessage", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "items", "minItems",
+    "maxItems", "uniqueItems", "properties", "additionalProperties", "propertyNames", "minProperties", "maxProperties",
+    "required", "allOf", "anyOf", "oneOf", "not", "if", "then",
 }  # fmt: skip
 """Keywords that draft-07 and draft 2020-12 read alike, `$defs` as a place a `$ref` points to, and one annotation."""
 
@@ -268,6 +268,8 @@ def test_numbers_and_booleans_are_taken_where_they_are_written_plainly_or_in_quo
         ("when: price > 1\nmode: false", "mode"),
         ("when: price > 1\nsetup: {confidence: 60}", "setup"),
         ("when: price > 1\nsetup: {stopp: price}", "setup"),
+        ("when: price > 1\nrev: -1", "rev"),
+        ("when: price > 1\nwas: -1", "was"),
     ],
 )
 def test_a_rule(lines: str, where: str | None) -> None:
@@ -316,3 +318,12 @@ TEST = "{symbol: /ES, every: 1m, values: '5990 6010'}", "{rule: level, fires: 1}
 def test_a_test_file(item: str, expect: str, sound: bool) -> None:
     text = f"rules: [../a.yaml]\ntests:\n  - name: a\n    start: 2026-11-20T10:00:00-05:00\n    input: [{item}]\n"
     assert (marked(read(f"{text}    expect: [{expect}]\n"), "tests") == []) is sound
+
+
+@pytest.mark.parametrize("key", ["tick_size", "multiplier"])
+@pytest.mark.parametrize(("value", "sound"), [("0.25", True), ("'50'", True), ("0", False), ("'0.00'", False),
+                                              ("-1", False), ("'-1'", False)])  # fmt: skip
+def test_a_tick_size_is_above_zero_in_an_editor_too(key: str, value: str, *, sound: bool) -> None:
+    text = f"version: 1\n/ES: {{{key}: {value}}}\n"
+    assert bool(load_texts({"_instruments.yaml": text}).problems) is not sound
+    assert bool(marked(read(text), "instruments")) is not sound

@@ -16,6 +16,8 @@ from tradeassistd.rules.names import Location, Scope, Source
 ITEMS_MAX = 64
 _COMBINES = {"all": Combine.AND, "any": Combine.OR}
 _KEYS = ("all", "any", "not")
+_MEANT = {"and": "all", "or": "any", "every": "all", "some": "any", "one": "any", "none": "not: and any: below it"}
+"""What people write for these; `and` is even nearer to `any` by its letters."""
 
 
 def read_condition(
@@ -74,7 +76,8 @@ class _Reader:
     def _map(self, mapping: Mapping, location: Location) -> tuple[Expression, str] | None:
         for key, _ in mapping.items:
             if key.text not in _KEYS:
-                hint = did_you_mean(key.text, _KEYS) or "write one of all, any, not"
+                word = _MEANT.get(key.text.lower())
+                hint = f"write {word}" if word else did_you_mean(key.text, _KEYS) or "write one of all, any, not"
                 self.refuse(key.place, (*location, key.text), f"unknown key {key.text!r}", hint)
                 return None
         if len(mapping.items) != 1:

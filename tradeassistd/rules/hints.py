@@ -41,7 +41,10 @@ _WORDS = {
     "hits": "write reaches",
     "crossover": "write crosses_above",
     "crossunder": "write crosses_below",
+    "crosses_up": "write crosses_above",
+    "crosses_down": "write crosses_below",
 }
+_CROSSED = {"above": "above", "over": "above", "up": "above", "below": "below", "under": "below", "down": "below"}
 _COMPARING = {"STATE", "CROSS", "RANGE"}
 _LAST_TOKEN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*|[0-9][0-9A-Za-z_.,%]*|[<>=!]=|\S)\s*$")
 _SYM_BEHIND = re.compile(r"\bsym\s*\([^()]*\)\s*$")
@@ -110,8 +113,8 @@ def _operator_missing(text: str, token: Token, last: str, at: int) -> Expression
 def _word_error(text: str, token: Token, last: str, at: int) -> ExpressionError:
     for word, where in ((str(token), at), (last, text[:at].rstrip().rfind(last))):
         before = _last(text[:where])
-        if word in ("above", "below") and before == "crosses":
-            return ExpressionError(f"{word!r} cannot stand here", where, hint=f"write crosses_{word}")
+        if word in _CROSSED and before in ("crosses", "cross"):
+            return ExpressionError(f"{word!r} cannot stand here", where, hint=f"write crosses_{_CROSSED[word]}")
         if word in _WORDS:
             return ExpressionError(f"{word!r} cannot stand here", where, hint=_WORDS[word])
         if word.lower() in ("and", "or", "not") and not word.islower():
@@ -127,6 +130,8 @@ def _word_error(text: str, token: Token, last: str, at: int) -> ExpressionError:
 def _operand_missing(text: str, token: Token, last: str, at: int) -> ExpressionError:
     """An operator or an opening bracket waits for a value."""
     message = f"a value is missing before {str(token)!r}"
+    if token in (*CROSS_OPS, *RANGE_OPS, REACHES) and last in ("", "and", "or", "not", "("):
+        return ExpressionError(message, at, hint=f"it stands between two values: write price {token} …")
     if last in (*CROSS_OPS, REACHES) and token == "[":
         return ExpressionError("'[' cannot stand here", at, hint=f"write {last} any [a, b]")
     if last in RANGE_OPS:

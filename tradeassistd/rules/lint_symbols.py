@@ -24,7 +24,7 @@ def symbol_notes(instrument: Instrument, now_us: int) -> Iterator[Note]:
     if {instrument.symbol, instrument.root} & instrument.overrides.keys():
         return  # who says what it is means it
     if warning := symbol_warning(instrument.symbol):
-        yield Note("bare-symbol", warning)
+        yield Note("bare-symbol", *warning)
     if not instrument.name:
         yield from _unknown(instrument)
     contract = _CONTRACT.fullmatch(instrument.symbol)

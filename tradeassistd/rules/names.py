@@ -184,7 +184,9 @@ def _lifted(node: Expression) -> Expression:
         raise ExpressionError(f"sym({node.symbol}) cannot read {render(node.inner)!r}", node.at,
                               hint="write sym(...) before each value of the expression")  # fmt: skip
     if isinstance(node, Attribute | Index) and isinstance(node.base, Number):
-        raise ExpressionError(f"{render(node.base)} has no parts and no bars", node.base.at)
+        raise ExpressionError(
+            f"{render(node.base)} has no parts and no bars", node.base.at, hint="remove what stands behind it"
+        )
     if isinstance(node, Attribute | Index) and isinstance(node.base, Other):
         return replace(node.base, inner=replace(node, base=node.base.inner))
     return node

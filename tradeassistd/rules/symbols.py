@@ -48,13 +48,13 @@ def symbol_problem(text: str) -> tuple[str, str] | None:
     return f"{text!r} is not a symbol", f"write {better}" if is_symbol(better) else _AS_SCHWAB
 
 
-def symbol_warning(symbol: str) -> str | None:
-    """A stock that is more often meant as a future or an index, in words; else None."""
-    if symbol in FUTURE_ROOTS:
-        return f"{symbol} is {_COMPANIES.get(symbol, 'read as a stock')}; the future is /{symbol}"
-    if symbol in INDEXES:
-        return f"{symbol} is {_COMPANIES.get(symbol, 'read as a stock')}; the index is ${symbol}"
-    return None
+def symbol_warning(symbol: str) -> tuple[str, str] | None:
+    """What is odd about a stock that is more often meant as a future or an index, and what to write; else None."""
+    if symbol not in FUTURE_ROOTS | INDEXES:
+        return None
+    kind, meant = ("future", f"/{symbol}") if symbol in FUTURE_ROOTS else ("index", f"${symbol}")
+    message = f"{symbol} is {_COMPANIES.get(symbol, 'read as a stock')}; the {kind} is {meant}"
+    return message, f"write {meant}, or name {symbol} in _instruments.yaml if the stock is meant"
 
 
 def _as_schwab(text: str) -> str:

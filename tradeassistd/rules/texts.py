@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence as Many
+from fractions import Fraction
 
 from tradeassistd.base.yaml12 import Mapping, Node, Problem, Scalar, ValueProblem, did_you_mean, path_text, plain
-from tradeassistd.engine.language.expression import Expression, Name, Number
+from tradeassistd.engine.language.expression import Expression, Name, Negative, Number
 from tradeassistd.engine.language.functions import PRICE, RATIO, Unit
 from tradeassistd.engine.language.kinds import ExpressionError, unit_of
 from tradeassistd.engine.language.walk import shifted, walk
@@ -22,6 +23,7 @@ SETUP_KEYS = ("type", "entry", "stop", "target", "confidence")
 NUMBER_WORDS = ("level", "value")
 """Words of the alert that are numbers and take a format."""
 _FORMAT = re.compile(r"(\+?)(,?)(?:\.([0-9]))?([f%])")
+_DUE = {PRICE: "write e.g. price - 8t", RATIO: "write e.g. 0.6"}
 _FORMAT_HINT = "write e.g. {price:,.2f} or {net_pct:+.2%}"
 
 
@@ -91,10 +93,17 @@ def _part(name: str, text: str, symbols: Many[str], scope: Scope) -> tuple[Expre
         _check(tree, symbols, scope, RATIO if name == "confidence" else PRICE)
     except ExpressionError as error:
         return None, error
-    if name == "confidence" and isinstance(tree, Number) and not 0 <= tree.value <= 1:
-        better = f"write {float(tree.value / 100):g}" if tree.value <= 100 else "write e.g. 0.6"
+    if name == "confidence" and (number := _literal(tree)) is not None and not 0 <= number <= 1:
+        better = f"write {float(number / 100):g}" if 2 <= number <= 100 else "write e.g. 0.6"
         return None, ExpressionError("confidence goes from 0 to 1", tree.at, hint=better)
     return tree, None
+
+
+def _literal(tree: Expression) -> Fraction | None:
+    """The number that is written, with or without a minus; None for what has to be worked out."""
+    if isinstance(tree, Negative):
+        return -tree.operand.value if isinstance(tree.operand, Number) else None
+    return tree.value if isinstance(tree, Number) else None
 
 
 def _slot(text: str, begin: int, symbols: Many[str], scope: Scope) -> tuple[int, Slot | None, ExpressionError | None]:
@@ -152,7 +161,7 @@ def _check(tree: Expression, symbols: Many[str], scope: Scope, unit: Unit | None
             continue
         found = unit_of(resolved, instrument_of(symbol))
         if unit is not None and found is not None and found != unit:
-            raise ExpressionError(f"a {unit} is due here, not a {found}", tree.at)
+            raise ExpressionError(f"a {unit} is due here, not a {found}", tree.at, hint=_DUE[unit])
 
 
 def _split_format(inside: str) -> tuple[str, str, str]:

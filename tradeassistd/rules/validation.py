@@ -28,6 +28,15 @@ _MISSING_HINTS = {
     "rules": "write rules: and the rules below it",
     "id": "give the rule a name of its own, e.g. id: es-levels",
 }
+_ELSEWHERE = {
+    "expr": "when", "condition": "when", "conditions": "when", "if": "when", "trigger": "when",
+    "alert": "id", "name": "id", "labels": "tags", "annotations": "message", "text": "message",
+    "body": "message", "summary": "title", "channels": "notify", "channel": "notify",
+    "enabled": "mode", "disabled": "mode", "hours": "active", "priority": "severity",
+    "interval": "evaluate", "timeframe": "evaluate", "throttle": "cooldown", "instruments": "symbols",
+    "tickers": "symbols", "watchlist": "symbols", "until": "expires", "vars": "let", "hold": "for", "duration": "for",
+}  # fmt: skip
+"""Keys of a rule by what they are called in other programs, or by most people."""
 
 
 def validated(model: type[Model], node: Node) -> tuple[Model | None, list[Problem]]:
@@ -77,7 +86,9 @@ def _unknown_key(model: type[BaseModel], node: Node, location: tuple[str | int, 
         return Problem(place, path, f"{key!r} is not supported by this version yet", "remove it")
     if key in NEVER_DEFAULTS and known == keys_of(RuleFields):
         return Problem(place, path, f"{key!r} cannot be a default", NEVER_DEFAULTS[key])
-    hint = did_you_mean(key, [*known, *sorted(later)]) or f"one of {' '.join(known)}"
+    meant = _ELSEWHERE.get(key.lower(), "")
+    hint = f"it is called {meant} here" if meant in known else did_you_mean(key, [*known, *sorted(later)])
+    hint = hint or f"one of {' '.join(known)}"
     return Problem(place, path, f"unknown key {key!r}", hint)
 
 

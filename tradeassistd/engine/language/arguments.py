@@ -42,11 +42,14 @@ class BarArguments(NamedTuple):
     """Whether the forming bar counts."""
 
 
-def unknown(what: str, name: str, known: Iterable[str], at: int, *, hint: str = "") -> ExpressionError:
-    """The error for a word that is none of `known`, with the nearest of them unless there is a better hint."""
+def unknown(what: str, name: str, known: Iterable[str], at: int, *, hint: str = "", otherwise: str) -> ExpressionError:
+    """The error for a word that is none of `known`, with the nearest of them unless there is a better hint.
+
+    `otherwise`: what to do where none is near.
+    """
     if not hint and (near := difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)):
         hint = f"did you mean {near[0]}?"
-    return ExpressionError(f"unknown {what} {name!r}", at, hint=hint)
+    return ExpressionError(f"unknown {what} {name!r}", at, hint=hint or otherwise)
 
 
 def other_instrument(node: Other) -> Instrument:
@@ -76,16 +79,18 @@ def duration_s(node: Expression) -> int:
         raise ExpressionError(f"{text} is not a duration", node.at,
                               hint=_minutes_meant(node) or "write 30s, 5m or 1h")  # fmt: skip
     if node.value.denominator != 1 or not 1 <= node.value <= LOOK_BACK_MAX_S:
-        raise ExpressionError(f"{text} is no whole number of seconds from 1s to {LOOK_BACK_MAX_S // 3600}h", node.at)
+        raise ExpressionError(f"{text} is no whole number of seconds from 1s to {LOOK_BACK_MAX_S // 3600}h", node.at,
+                              hint="write e.g. 15m; further back are bars: close(1h)[6]")  # fmt: skip
     return int(node.value)
 
 
 def count_of(node: Expression) -> int:
     """A whole number of bars. Raises ExpressionError."""
     if not isinstance(node, Number) or node.suffix or node.digits.denominator != 1:
-        raise ExpressionError(f"{render(node)} is not a whole number of bars", node.at)
+        raise ExpressionError(f"{render(node)} is not a whole number of bars", node.at, hint="write e.g. 20")
     if not 1 <= node.digits <= COUNT_MAX:
-        raise ExpressionError(f"{render(node)} is not between 1 and {COUNT_MAX:,} bars", node.at)
+        raise ExpressionError(f"{render(node)} is not between 1 and {COUNT_MAX:,} bars", node.at,
+                              hint="write e.g. 20")  # fmt: skip
     return int(node.digits)
 
 
@@ -94,7 +99,9 @@ def number_of(node: Expression, most: int = PLAIN_NUMBER_MAX) -> Fraction:
     if not isinstance(node, Number) or node.suffix:
         raise ExpressionError(f"{render(node)} is not a plain number", node.at, hint="write e.g. 2 or 2.5")
     if not 0 < node.digits <= most:
-        raise ExpressionError(f"{render(node)} is not above 0 and at most {most:,}", node.at)
+        raise ExpressionError(
+            f"{render(node)} is not above 0 and at most {most:,}", node.at, hint="write e.g. 2 or 2.5"
+        )
     return node.digits
 
 
@@ -121,7 +128,9 @@ def bar_arguments(node: Call, instrument: Instrument) -> BarArguments:
     if node.keywords:
         key, value = node.keywords[0]
         written = key if key == LIVE else render(value)
-        hint = f"write the word alone, last: {node.name}(..., {written})" if key in (LIVE, "session") else ""
+        hint = "remove it, or write the value alone, in its place"
+        if key in (LIVE, "session"):
+            hint = f"write the word alone, last: {node.name}(..., {written})"
         raise ExpressionError(f"{node.name} takes no argument {key!r}", value.at, hint=hint)
     function = FUNCTIONS.get(node.name)
     arity = len(function.args) if function else 1
@@ -153,7 +162,7 @@ def _is_end_word(name: str, is_more: bool) -> bool:
 
 def _session(word: Name, function: Function | None, instrument: Instrument) -> str:
     if word.name not in SESSION_WORDS:
-        raise unknown("session word", word.name, END_WORDS, word.at)
+        raise unknown("session word", word.name, END_WORDS, word.at, otherwise=f"one of {' '.join(SESSION_WORDS)}")
     if word.name not in session_words(instrument):
         raise ExpressionError(f"{instrument.symbol} has no session {word.name!r}", word.at,
                               hint=f"it has {', '.join(session_words(instrument))}")  # fmt: skip
@@ -170,7 +179,7 @@ def _refused_word(node: Call, word: Name) -> ExpressionError:
         return ExpressionError(f"{node.name} takes no `live`", word.at, hint="it is live already: remove it")
     if word.name in END_WORDS:
         return ExpressionError("only one session word can stand here", word.at, hint="remove one")
-    return unknown("session word", word.name, END_WORDS, word.at)
+    return unknown("session word", word.name, END_WORDS, word.at, otherwise=f"one of {' '.join(SESSION_WORDS)}")
 
 
 def _what(word: Name) -> str:

@@ -22,7 +22,7 @@ def unknown_function(node: Call) -> ExpressionError:
     if node.name in UNUSABLE:
         return ExpressionError(f"function {node.name!r} is installed and cannot be used: {UNUSABLE[node.name]}",
                                node.at, hint="tradeassist rules functions")  # fmt: skip
-    return unknown("function", node.name, names(), node.at)
+    return unknown("function", node.name, names(), node.at, otherwise="tradeassist rules functions lists all")
 
 
 def wrong_number(function: Function, node: Call, given: int) -> ExpressionError:
@@ -55,7 +55,8 @@ def check_keywords(function: Function, node: Call) -> None:
     """Raise ExpressionError for a key=value argument that is unknown, missing or no duration."""
     for key, value in node.keywords:
         if key not in function.keywords:
-            near = next((f"write {known}={render(value)}" for known in function.keywords), "")
+            near = next((f"write {known}={render(value)}" for known in function.keywords),
+                        "remove it, or write the value alone, in its place")  # fmt: skip
             raise ExpressionError(f"{node.name} takes no argument {key!r}", value.at, hint=near)
         duration_s(value)
     for key in function.keywords.keys() - {written for written, _ in node.keywords}:

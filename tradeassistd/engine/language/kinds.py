@@ -62,6 +62,7 @@ from tradeassistd.engine.language.functions import (
 )
 from tradeassistd.engine.language.units import (
     DURATION_HINT,
+    alike_hint,
     day_value_unit,
     is_duration_literal,
     mismatch_hint,
@@ -179,7 +180,9 @@ def _check_comparison(
         hint = mismatch_hint(*sides, units)
         if not hint and SECONDS in units and any(map(is_duration_literal, sides)):
             raise ExpressionError("compares a value with a duration", node.at, hint=DURATION_HINT)
-        raise ExpressionError(f"compares {noun(left)} with {noun(right)}", node.at, hint=hint)
+        raise ExpressionError(
+            f"compares {noun(left)} with {noun(right)}", node.at, hint=hint or alike_hint(*sides, units)
+        )
     if node.op in ("==", "!=") and PRICE not in units:
         raise ExpressionError(f"`{node.op}` is for prices", node.at, hint="write >= and <=, or inside [low, high]")
     if node.op == REACHES and PRICE not in units:
@@ -335,7 +338,9 @@ def _index_unit(node: Index, instrument: Instrument) -> Unit | None:
         raise ExpressionError(f"{render(base)} has no bars to go back on", node.at,
                               hint="write [n] behind a bar value such as close(5m) or sma(close, 20, 5m)")  # fmt: skip
     if not 0 <= node.bars_back <= BARS_BACK_MAX:
-        raise ExpressionError(f"[{node.bars_back}] is not between 0 and {BARS_BACK_MAX:,} bars", node.at)
+        raise ExpressionError(
+            f"[{node.bars_back}] is not between 0 and {BARS_BACK_MAX:,} bars", node.at, hint="write e.g. [1]"
+        )
     return unit
 
 

@@ -37,6 +37,10 @@ from tradeassistd.market.instrument import Instrument, InstrumentClass
 _NEEDS_QUOTE = ("mid", "bid", "ask", "spread", "spread_pct")
 DURATION_HINT = "`5m` is five minutes; five million is `5M`"
 _NO_VOLUME_HINT = "an index has no bid, ask, size or volume; use price"
+_LIKE = {
+    PRICE: "a price: prev_day.close, 5200, 8t", RATIO: "a ratio: 0.5%, 3x", SECONDS: "a duration: 30s",
+    VOLUME: "a volume: 50k, 3x * avg(volume, 20, 5m)[1]", NUMBER: "a number: 70",
+}  # fmt: skip
 _MEANT = {
     "last": "price", "trade": "price", "prev_close": "prev_day.close", "previous_close": "prev_day.close",
     "yesterday": "prev_day", "today": "day", "week": "prev_week", "vol": "volume(5m)", "net_percent": "net_pct",
@@ -94,7 +98,8 @@ def no_value(node: Name) -> ExpressionError:
         example = "close(5m, live)" if name == LIVE else f"close(5m, {name})"
         return ExpressionError(message, node.at, hint=f"it ends the arguments of a bar value: {example}")
     meant = _MEANT.get(name.lower(), "")
-    return unknown("name", name, names(), node.at, hint=meant and f"write {meant}")
+    own = f"a name of your own needs let: {{{name}: …}}"
+    return unknown("name", name, names(), node.at, hint=meant and f"write {meant}", otherwise=own)
 
 
 def signature(name: str) -> str:
@@ -107,7 +112,7 @@ def series_unit(node: Expression, instrument: Instrument) -> Unit:
     """The unit of a bar series, the first argument of a bar function. Raises ExpressionError."""
     if not isinstance(node, Name) or node.name not in BAR_FIELDS:
         if isinstance(node, Name) and node.name not in QUOTES:
-            raise unknown("bar series", node.name, BAR_FIELDS, node.at)
+            raise unknown("bar series", node.name, BAR_FIELDS, node.at, otherwise=f"one of {' '.join(BAR_FIELDS)}")
         raise ExpressionError(f"{render(node)} is not a bar series", node.at, hint=f"one of {' '.join(BAR_FIELDS)}")
     if node.name == "volume":
         refuse_without_volume("volume", node.at, instrument)
@@ -140,7 +145,7 @@ def day_value_unit(scope: Name, node: Attribute, instrument: Instrument) -> Unit
 def same_unit(left: Unit | None, right: Unit | None, at: int) -> Unit | None:
     """The unit of both; a bare number takes the other's. Raises ExpressionError."""
     if left is not None and right is not None and left != right:
-        raise ExpressionError(f"{noun(left)} and {noun(right)} do not go together", at)
+        raise ExpressionError(f"{noun(left)} and {noun(right)} do not go together", at, hint="both need the same unit")
     return right if left is None else left
 
 
@@ -176,6 +181,13 @@ def mismatch_hint(left: Expression, right: Expression, units: tuple[Unit | None,
         scale = "rsi runs from 0 to 100: " if _called(value) == "rsi" else ""
         return f"{scale}write {float(number):g}"
     return ""
+
+
+def alike_hint(left: Expression, right: Expression, units: tuple[Unit | None, Unit | None]) -> str:
+    """What the value of a comparison can be compared with, whatever it was compared with."""
+    value, unit = (left, units[0]) if _literal(left) is None else (right, units[1])
+    like = _LIKE.get(unit) if unit else None
+    return f"compare {render(value)} with {like or 'a value of its unit'}"
 
 
 def is_duration_literal(node: Expression) -> bool:

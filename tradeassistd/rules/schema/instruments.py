@@ -13,7 +13,7 @@ from tradeassistd.rules.instruments import (
     NAME_MAX,
     SESSIONS,
 )
-from tradeassistd.rules.schema.shapes import Schema, described, map_of, number, one_of, symbol, text
+from tradeassistd.rules.schema.shapes import Schema, above_zero, described, map_of, number, one_of, symbol, text
 
 
 def instruments_file(version: Schema) -> Schema:
@@ -39,8 +39,8 @@ SHAPES: dict[str, Schema] = {
     "class": one_of(CLASSES),
     "market": one_of(dict.fromkeys((*FUTURES_MARKETS, *INDEX_MARKETS))),
     "session": one_of(SESSIONS),
-    "tick_size": number(0.25, 0.01),
-    "multiplier": number(50),
+    "tick_size": above_zero(0.25, 0.01),
+    "multiplier": above_zero(50),
     "plausible": _plausible(),
     "derived": {"type": "string", "minLength": 1, "maxLength": LENGTH_MAX, "examples": ["$ADVN - $DECN"]},
 }

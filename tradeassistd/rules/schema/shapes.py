@@ -70,12 +70,16 @@ def labels(what: str, entries: int) -> Schema:
 
 def label(what: str) -> Schema:
     """Letters, digits and . _ -"""
-    return pattern(LABEL, f"a {what} is at most 64 letters, digits and . _ -", types=TEXT_TYPES)
+    return _name(LABEL, f"a {what} is at most 64 letters, digits and . _ -")
 
 
 def rule_id() -> Schema:
     """An id of a rule."""
-    return pattern("[a-z0-9][a-z0-9._-]{0,63}", "at most 64 characters a-z 0-9 . _ -", types=TEXT_TYPES)
+    return _name("[a-z0-9][a-z0-9._-]{0,63}", "at most 64 characters a-z 0-9 . _ -")
+
+
+def _name(text: str, hint: str) -> Schema:
+    return {**pattern(text, hint, types=TEXT_TYPES), "minimum": 0}  # an editor makes a number of `-1`
 
 
 def symbol(*, watchlists: bool = False) -> Schema:
@@ -106,6 +110,12 @@ def number(*examples: float) -> Schema:
     """A plain number."""
     shape = pattern(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?", "write plain digits such as 1500 or -0.25", types=NUMBER_TYPES)
     return {**shape, "examples": list(examples)} if examples else shape
+
+
+def above_zero(*examples: float) -> Schema:
+    """A plain number that is neither zero nor below."""
+    return {**pattern(r"(?!0+(?:\.0+)?$)[0-9]{1,15}(?:\.[0-9]{1,15})?", "write plain digits such as 0.25",
+                      types=NUMBER_TYPES), "exclusiveMinimum": 0, "examples": list(examples)}  # fmt: skip
 
 
 def literal() -> Schema:
