@@ -104,6 +104,14 @@ SLIPS = (
     Slip(FUTURES, "when: pct_change(price, 5m) <= -0.3%",
          "when: pct_change(price, 5m) <= -0.3%\n    clear_when: pct_change(price, 5m) <= -0.1%",
          "clears-at-once", "42:17", "over at once"),
+    # What the symbol never is, and what says nothing of it
+    Slip(INTERNALS, "outside [-900, 900]",
+         "outside [-90000, 900]", "implausible", "14:11", "write a price from -10000 on"),
+    Slip(INTERNALS, "outside [-900, 900]",
+         "outside [-900, 90000]", "implausible", "14:11", "write a price up to 10000"),
+    Slip(INTERNALS, "symbols: [$SPX, $NDX, $RUT]",
+         "symbols: [$ADD]", "units", "37:11", "pct_change of $ADD means nothing: it goes through zero"),
+    Slip(STOCKS, "spread_pct > 0.05%", "minutes_to_close > 600", "never-true", "33:11", "can never be true"),
     # Bounds the wrong way round
     Slip(INTERNALS, "[-900, 900]", "[900, -900]", "reversed", "14:11", "write [-900, 900]"),
     Slip(GOODS, "inside [-0.1%, 0.1%]", "inside [0.1%, -0.1%]", "reversed", "28:16", "write [-0.1%, 0.1%]"),

@@ -47,7 +47,7 @@ LINTS = MappingProxyType({
     "reversed": Lint(WARNING, "A range whose lower bound is above its upper one.", "price inside [6900, 6800]"),
     "clears-at-once": Lint(WARNING, "A `clear_when` that holds whenever the rule begins to fire."),
     "ladder-order": Lint(WARNING, "A level that holds whenever the milder one before it does."),
-    "units": Lint(WARNING, "A percentage written as a plain number, an RSI written as a fraction.",
+    "units": Lint(WARNING, "A percentage as a plain number or of what goes through zero, an RSI as a fraction.",
                   "pct_change(price, 5m) > 1"),
     "own-window": Lint(WARNING, "The volume of a bar against an average that holds that very bar.",
                        "volume(1m) > 3x * avg(volume, 20, 1m)"),

@@ -23,6 +23,7 @@ from tradeassistd.engine.language.expression import (
     Other,
 )
 from tradeassistd.market.instrument import Instrument, InstrumentClass, Market
+from tradeassistd.market.session import series_session
 
 Cut = tuple[Fraction | float, int]
 BOTTOM: Cut = (-math.inf, 0)
@@ -55,6 +56,8 @@ _SERIES = frozenset({"sma", "avg", "ema", "wma", "highest", "lowest"})
 _LOWER_BANDS = frozenset({"lower"})  # a band far below the mean may be below zero
 _SPREADS = frozenset({"spread", "spread_pct"})
 _MAY_BE_NEGATIVE = frozenset({Market.ENERGY, Market.OTHER})  # oil traded below zero on 2020-04-20
+DAY_MINUTES = {"rth": 390, "ext": 960, "globex": 1380, "overnight": 930, "always": 1440}
+"""Length of a session, which is that of its bar of a day."""
 _RATIOS = frozenset({"pct_change", "roc", "pct_from"})
 
 
@@ -141,9 +144,18 @@ def _quote(name: str, instrument: Instrument, *, usual: bool) -> Span:
         return POSITIVE if is_positive(instrument) else ANY
     if name in _SPREADS:
         return NOT_NEGATIVE if usual else ANY  # crossed markets are rare, and worth an alert
-    if name in ("age", "minutes_to_close"):
+    if name == "minutes_to_close":
+        return _minutes_of_a_day(instrument)
+    if name == "age":
         return NOT_NEGATIVE
     return _PERCENT_OF_A_PRICE if name == "net_pct" and is_positive(instrument) else ANY
+
+
+def _minutes_of_a_day(instrument: Instrument) -> Span:
+    """From 0 to the session's length; about holidays that of a future may be longer than usual."""
+    if instrument.kind is InstrumentClass.FUTURE:
+        return NOT_NEGATIVE
+    return Span(NOT_NEGATIVE.low, (Fraction(DAY_MINUTES[series_session(instrument)]), 1))
 
 
 def _call(call: Call, instrument: Instrument, *, usual: bool) -> Span:

@@ -29,7 +29,7 @@ from tradeassistd.market.instrument import Instrument, InstrumentClass, Market
 from tradeassistd.market.price import PRICE_SCALE
 from tradeassistd.market.session import SESSION_WORDS, series_session
 from tradeassistd.rules.lint import Note
-from tradeassistd.rules.lint_spans import span_of
+from tradeassistd.rules.lint_spans import DAY_MINUTES, is_positive, span_of
 from tradeassistd.rules.lint_symbols import symbol_notes
 
 PLAIN_RATIO = Fraction(1, 10)
@@ -42,6 +42,8 @@ _SURELY_PERCENT = Fraction(1, 4)
 _LIMITED = frozenset({"$SPX", "$NDX", "$RUT", "$DJI", "$OEX", "$COMPX", "$XSP"})
 _WITHIN_A_DAY = frozenset({"pct_change", "net_pct"})
 _IN_PERCENT = frozenset({"pct_change", "roc", "pct_from", "net_pct", "spread_pct"})
+_OF_ITSELF = {"pct_change": "change(price, 5m)", "roc": "close(5m) - close(5m)[10]", "net_pct": "net_change"}
+"""Changes relative to an older value, and the same in points."""
 _MEANS = frozenset({"avg", "sma", "ema", "wma", "stdev"})
 _MOVING = frozenset({
     "price", "mark", "mid", "bid", "ask", "spread", "spread_pct", "net_change", "net_pct", "live",
@@ -52,8 +54,6 @@ _CHANGES = frozenset({"pct_change", "change", "roc", "net_pct", "net_change", "p
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _NOT_OF_BARS = _MOVING | {"age", "halted", "pct_change", "change", "streak", "count", "seq"}
 _LAST_PRICES = frozenset({"price", "mark", "mid", "bid", "ask"})
-_DAY_MINUTES = {"rth": 390, "ext": 960, "globex": 1380, "overnight": 930, "always": 1440}
-"""Length of a session, which is that of its bar of a day."""
 
 
 def value_notes(node: Compare | Cross | InRange, instrument: Instrument) -> Iterator[Note]:
@@ -63,6 +63,7 @@ def value_notes(node: Compare | Cross | InRange, instrument: Instrument) -> Iter
     for right in rights:
         for value, number in ((left, right), (right, left)):
             yield from _units(value, number)
+            yield from _through_zero(value, instrument)
             yield from _limits(value, number, instrument)
             yield from _implausible(value, number, instrument)
     if isinstance(node, Compare):
@@ -118,6 +119,16 @@ def _units(value: Expression, number: Expression) -> Iterator[Note]:
         yield Note("units", message, f"write {digits_text(digits * 100)}")
 
 
+def _through_zero(value: Expression, instrument: Instrument) -> Iterator[Note]:
+    """`pct_change` of $TICK: from -10 to 20 is -300 %."""
+    if isinstance(value, Other):
+        instrument, value = instrument.beside(value.symbol), value.inner
+    is_breadth = instrument.kind is InstrumentClass.INTERNAL and instrument.plausible and instrument.plausible[0] < 0
+    if is_breadth and (name := _subject(value)) in _OF_ITSELF:
+        message = f"{name} of {instrument.symbol} means nothing: it goes through zero"
+        yield Note("units", message, f"write {_OF_ITSELF[name]}, or compare price with a number")
+
+
 def _limits(value: Expression, number: Expression, instrument: Instrument) -> Iterator[Note]:
     literal = number.operand if isinstance(number, Negative) else number
     if not isinstance(literal, Number) or literal.suffix != "%" or not DAY_LIMIT <= literal.value < 1:
@@ -131,16 +142,19 @@ def _limits(value: Expression, number: Expression, instrument: Instrument) -> It
 
 
 def _implausible(value: Expression, number: Expression, instrument: Instrument) -> Iterator[Note]:
-    """Far above anything seen. Nothing is said of what is far below: `price > 1` is a way to say always."""
+    """Far above anything seen, or so far below zero. `price > 1` is a way to say always, and nothing is said of it."""
     if isinstance(value, Other):
         instrument = instrument.beside(value.symbol)
         value = value.inner
+    literal = number.operand if isinstance(number, Negative) else number
     is_price = isinstance(value, Name) and value.name in _LAST_PRICES
-    if is_price and instrument.plausible and isinstance(number, Number) and number.suffix in _PLAIN:
-        highest = Fraction(instrument.plausible[1], PRICE_SCALE)
-        if number.value > highest:
+    if is_price and instrument.plausible and isinstance(literal, Number) and literal.suffix in _PLAIN:
+        lowest, highest = (Fraction(bound, PRICE_SCALE) for bound in instrument.plausible)
+        price = literal.value if literal is number else -literal.value
+        if price > highest or (price < lowest and price < 0 and not is_positive(instrument)):
             message = f"{instrument.symbol} at {render(number)} is taken for an error of the feed, not for a price"
-            yield Note("implausible", message, f"write a price up to {digits_text(highest)}")
+            bound = f"up to {digits_text(highest)}" if price > highest else f"from {digits_text(lowest)} on"
+            yield Note("implausible", message, f"write a price {bound}")
 
 
 def _subject(value: Expression) -> str:
@@ -226,7 +240,7 @@ def _minutes(call: Call, bars_back: int, instrument: Instrument) -> int:
         count = function.bars_needed(tuple(counts)) if function.own else max(counts, default=1)
     interval = render(spans[-1])
     session = words[0] if words else series_session(instrument)
-    minutes = _DAY_MINUTES[session] if interval == "1d" else INTERVALS_S[interval] // 60
+    minutes = DAY_MINUTES[session] if interval == "1d" else INTERVALS_S[interval] // 60
     return (count + bars_back) * minutes
 
 
