@@ -94,8 +94,9 @@ def _note_id(ids: dict[str, tuple[Place, str]], number: int, rule: Mapping) -> l
     if not isinstance(written, Scalar) or not written.text:
         return []
     path = path_text(("rules", number, "id"))
-    first, _ = ids.setdefault(written.text, (written.place, path))
-    if first == written.place:
+    first, first_path = ids.setdefault(written.text, (written.place, path))
+    if first_path == path:
         return []
-    message = f"id {written.text!r} is used twice"
-    return [Problem(written.place, path, message, f"the first one is in line {first.line}")]
+    aliased = first == written.place
+    hint = "an alias repeats it: write the rule out" if aliased else f"the first one is in line {first.line}"
+    return [Problem(written.place, path, f"id {written.text!r} is used twice", hint)]
