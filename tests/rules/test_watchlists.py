@@ -71,11 +71,14 @@ def says(loaded: Loaded) -> list[str]:
     ("lists", "problem"),
     [
         ("metals: [/GC]\n",
-         "rules.d/_watchlists.yaml:1:1: makes a.yaml, c.yaml invalid (the version before stays in force)"),
+         "rules.d/_watchlists.yaml:1:1: makes a.yaml, c.yaml invalid: rules.d/a.yaml:3:23: rules[0].symbols[0]: "
+         "unknown watchlist '@core' (add it to _watchlists.yaml; the version before stays in force)"),
         (LISTS.replace("SPY", "SPY, QQQ"),
-         "rules.d/_watchlists.yaml:1:1: makes c.yaml invalid (the version before stays in force)"),
+         "rules.d/_watchlists.yaml:1:1: makes c.yaml invalid: rules.d/c.yaml:6:13: rules[0].values.QQQ: QQQ has no "
+         "value 'r', which the rule uses (write QQQ: {r: …}; the version before stays in force)"),
         (None,
-         "rules.d/_watchlists.yaml:1:1: is gone, which makes a.yaml, c.yaml invalid (the one before stays in force)"),
+         "rules.d/_watchlists.yaml:1:1: is gone, which makes a.yaml, c.yaml invalid: rules.d/a.yaml:3:23: "
+         "rules[0].symbols[0]: unknown watchlist '@core' (add it to _watchlists.yaml; the one before stays in force)"),
         ("core: x\n", "rules.d/_watchlists.yaml:1:7: core: must be a list (write e.g. [/ES, /NQ, SPY])"),
     ],
 )  # fmt: skip
@@ -100,7 +103,8 @@ def test_of_two_changed_shared_files_only_the_guilty_one_is_rejected() -> None:
     loaded = reloaded(LIVE, {"_watchlists.yaml": LISTS + "x: [SPY]\n", "_defaults.yaml": "session: globex\n"})
     assert loaded.rejected == ("_defaults.yaml",)
     assert says(loaded) == [
-        "rules.d/_defaults.yaml:1:1: makes a.yaml, c.yaml invalid (the version before stays in force)"
+        "rules.d/_defaults.yaml:1:1: makes a.yaml, c.yaml invalid: rules.d/a.yaml:3:5: rules[0]: SPY has no session "
+        "'globex', which the rule inherits (it has rth, ext, always; the version before stays in force)"
     ]
     assert "x: [SPY]" in dict(loaded.rule_set.texts)["_watchlists.yaml"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from tradeassistd.base.yaml12 import Place, Problem
@@ -42,7 +43,10 @@ def _accept(found: Found, live: Mapping[str, str], allow_empty: bool, load: part
         texts = _with_last_good(texts, live, rejected)
         loaded = load(texts)
     if spoilers := _spoilers(load, texts, live, loaded):
-        problems += [_spoils(found.prefix, name, spoiled, name in texts) for name, spoiled in spoilers]
+        problems += [
+            _spoils(found.prefix, name, spoiled, _of(loaded.problems, found.prefix, spoiled), name in texts)
+            for name, spoiled in spoilers
+        ]
         rejected |= {name for name, _ in spoilers}
         texts = _with_last_good(texts, live, rejected)
         loaded = load(texts)
@@ -88,11 +92,13 @@ def _of(problems: Iterable[Problem], prefix: str, names: list[str]) -> list[Prob
     return [problem for problem in problems if any(problem.place.file == prefix + name for name in names)]
 
 
-def _spoils(prefix: str, shared: str, names: list[str], is_there: bool) -> Problem:
+def _spoils(prefix: str, shared: str, names: list[str], errors: list[Problem], is_there: bool) -> Problem:
+    """What is wrong with a shared file is what is wrong in the files it spoils: the first of it is said."""
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     what = "makes" if is_there else "is gone, which makes"
-    hint = f"the {'version' if is_there else 'one'} before stays in force"
-    return Problem(Place(prefix + shared, 1, 1), "", f"{what} {listed} invalid", hint)
+    first = min(errors)
+    hint = "; ".join(filter(None, (first.hint, f"the {'version' if is_there else 'one'} before stays in force")))
+    return Problem(Place(prefix + shared, 1, 1), "", f"{what} {listed} invalid: {replace(first, hint='')}", hint)
 
 
 def _refused(found: Found, live: Mapping[str, str], problems: list[Problem], kept: Loaded) -> Loaded:
