@@ -1,13 +1,15 @@
-"""`tradeassist rules test`: a line per file, why a test failed, an exit code, JUnit XML, coverage."""
+"""`tradeassist rules test`: a line per file, why a test failed, an exit code, JUnit XML, annotations, coverage."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 from typer.testing import CliRunner
 
-from tests.rules.testing.files import one_test, write
+from tests.rules.testing.files import RULES, one_test, write
 from tradeassistd.cli.main import app
 
 ROWS = "{symbol: /ES, every: 1m, values: '5990 6010'}"
@@ -75,3 +77,66 @@ def test_coverage_lists_what_was_never_true(tmp_path: Path) -> None:
         "never true: rules.yaml:3: level: price crosses 6000",
         "never true: rules.yaml:7: above: price > 6000",
     ]
+
+
+def test_coverage_lists_rule_files_that_no_test_reads(tmp_path: Path) -> None:
+    write(tmp_path, QUIET)
+    for name in ("other.yaml", "_defaults.yaml", ".other.yaml", "note.txt"):
+        (tmp_path / name).write_text("severity: info\n", "utf-8")
+    assert [line for line in rules_test(tmp_path / "tests", "--coverage")[1] if "tested" in line] == [
+        "never tested: other.yaml"
+    ]
+    _, lines = rules_test(tmp_path / "tests" / "a.test.yaml", "--coverage")
+    assert not any("tested" in line for line in lines), "one file was asked for"
+
+
+def test_coverage_of_nothing_is_not_all(tmp_path: Path) -> None:
+    _, lines = rules_test(write(tmp_path, "tests: 1"), "--coverage")
+    assert not any(line.startswith("every condition") for line in lines)
+
+
+def test_failures_are_annotations_at_the_lines_of_a_pull_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, WRONG)
+    (tmp_path / "tests" / "b.test.yaml").write_text("tests: 1", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    code, lines = rules_test("tests", "--format", "github", "--junit", "out.xml")
+    assert code == 1 and Path("out.xml").exists()
+    failed, *unread = lines
+    assert failed.startswith(
+        "::error file=tests/a.test.yaml,line=8,col=9,title=rules test%3A a test::level: fires: expected 2, got 1%0A"
+        "what happened, by the time since the start:%0A"
+    )
+    assert "[6010.00 | 6000.00]" in failed
+    assert unread and all(line.startswith("::error file=tests/b.test.yaml,line=1,") for line in unread)
+    assert rules_test(write(tmp_path, SOUND), "--format", "github") == (0, [])
+
+
+def test_a_broken_rule_is_an_annotation_at_its_own_line_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my" / "rules.d"
+    folder.mkdir(parents=True)
+    path = write(folder, SOUND, RULES.replace("crosses 6000", "croses 6000"))
+    path.with_name("b.test.yaml").write_text(SOUND, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert rules_test("my/rules.d/tests", "--format", "github") == (1, [
+        "::error file=my/rules.d/rules.yaml,line=6,col=17,title=rules test::rules[0].when: 'croses' cannot stand here "
+        "(did you mean crosses?)"
+    ])  # fmt: skip
+
+
+def test_the_results_as_one_document(tmp_path: Path) -> None:
+    path = write(tmp_path, WRONG)
+    code, lines = rules_test(path, "--json", "--coverage")
+    document = json.loads("\n".join(lines))
+    assert (code, document["passed"], document["never_tested"]) == (1, False, [])
+    assert document["never_true"] == []
+    (file,) = document["files"]
+    assert (file["file"], file["passed"], file["errors"]) == (str(path), False, [])
+    (test,) = file["tests"]
+    assert (test["name"], test["place"], test["passed"]) == ("a test", f"{path}:3:5", False)
+    assert test["failures"] == [f"{path}:8:9: level: fires: expected 2, got 1"]
+    assert any("level: fired, now ok" in line for line in test["happened"])
+    assert CliRunner().invoke(app, ["rules", "test", str(path), "--format", "xml"]).exit_code == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from tradeassistd.base.clock import WallClock
 from tradeassistd.base.errors import FatalError, TradeAssistError
 from tradeassistd.base.yaml12 import Problem
 from tradeassistd.cli import exit_codes
+from tradeassistd.cli.annotations import annotation
 from tradeassistd.cli.wording import counted
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.rules.lint import INVALID, severity_of
@@ -103,22 +103,11 @@ def _document(problem: Problem) -> dict[str, str | int]:
 
 
 def _annotation(problem: Problem, directory: Path) -> str:
-    """A workflow command: GitHub shows it beside the line, when `file` is the path in the repository.
-
-    Percent signs and line ends are escaped, and in properties `:` and `,` (GitHub's actions/toolkit, command.ts).
-    """
     place = problem.place
-    file = Path(os.path.relpath(directory / Path(place.file).name)).as_posix()  # the step runs at the repository's top
     message = f"{problem.path}: {problem.message}" if problem.path else problem.message
-    title = f"{severity_of(problem.code)} [{problem.code or INVALID}]"
-    where = f"file={_property(file)},line={place.line},col={place.column},title={_property(title)}"
-    text = f"{message} ({problem.hint})" if problem.hint else message
-    return f"::{_GITHUB[severity_of(problem.code)]} {where}::{_escaped(text)}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+    severity = severity_of(problem.code)
+    return annotation(
+        _GITHUB[severity], directory / Path(place.file).name, place.line, place.column,
+        title=f"{severity} [{problem.code or INVALID}]",
+        text=f"{message} ({problem.hint})" if problem.hint else message,
+    )  # fmt: skip

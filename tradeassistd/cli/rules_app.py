@@ -31,9 +31,7 @@ def rules_check(
     """
     from tradeassistd.cli.rules import FORMATS, check
 
-    output = output or ("json" if as_json else "text")
-    if output not in FORMATS or (as_json and output != "json"):
-        raise typer.BadParameter(f"write one of {', '.join(FORMATS)}", param_hint="--format")
+    output = _format(output, FORMATS, as_json=as_json)
     channels: frozenset[str] | None = None
     store, market_clock = state, False
     if directory is None or config is not None:
@@ -56,18 +54,21 @@ def rules_test(
     )] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the results as JUnit XML here.")] = None,
     coverage: Annotated[bool, typer.Option("--coverage", help="List the conditions that no test made true.")] = False,
+    output: Annotated[str, typer.Option("--format", help="text, json, or github: annotations of a pull request.")] = "",
     config: Config = None,
+    as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Run the unit tests of rules. Exit code 1 when one fails, with what did happen, or when there are none."""
-    from tradeassistd.cli.rules_test import run
+    from tradeassistd.cli.rules_test import FORMATS, run
 
+    output = _format(output, FORMATS, as_json=as_json)
     if not paths:
         from tradeassistd.base.config import load_settings
 
         directory = load_settings(config).rules.dir
         assert directory is not None  # load_settings completes it
         paths = [directory / "tests"]
-    raise typer.Exit(run(paths, junit=junit, coverage=coverage))
+    raise typer.Exit(run(paths, junit=junit, coverage=coverage, output=output))
 
 
 @rules_app.command("schema")
@@ -130,3 +131,10 @@ def rules_reload(
     from tradeassistd.cli.rules_live import reload
 
     raise typer.Exit(reload(socket_of(config), wait=wait, allow_empty=allow_empty, as_json=as_json))
+
+
+def _format(asked: str, known: tuple[str, ...], *, as_json: bool) -> str:
+    output = asked or ("json" if as_json else "text")
+    if output not in known or (as_json and output != "json"):
+        raise typer.BadParameter(f"write one of {', '.join(known)}", param_hint="--format")
+    return output

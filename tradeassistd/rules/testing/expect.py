@@ -142,11 +142,13 @@ def _or_unknown(value: object) -> object:
     return "n/a" if value is None else value
 
 
-def _offsets(seconds: tuple[int, ...]) -> str:
-    return ", ".join(map(offset_text, seconds)) or "never"
+def _offsets(seconds: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(map(offset_text, seconds)) or ("never",)
 
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "nothing"
-    return repr(value) if isinstance(value, str) and " " in value else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, str) and (" " in value or not value) else str(value)

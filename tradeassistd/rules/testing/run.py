@@ -12,6 +12,7 @@ from tradeassistd.engine.conditions.compile import Compiler
 from tradeassistd.engine.rule import Rule
 from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.market.instrument import instrument_of
+from tradeassistd.rules.load import is_rule_file
 from tradeassistd.rules.testing.expect import differences
 from tradeassistd.rules.testing.inputs import end_s, steps
 from tradeassistd.rules.testing.patterns import OFFSET_MAX_S, offset_text
@@ -108,6 +109,24 @@ def never_true(results: Iterable[FileResult]) -> list[str]:
         for rule in rules.values()
         for text in dict.fromkeys(_comparisons(rule))
         if (rule.id, text) not in came_true
+    ]
+
+
+def untested(paths: Iterable[Path], results: Iterable[FileResult]) -> list[str]:
+    """Names of rule files beside a `tests` directory that is named, of which no test takes rules."""
+    tested: set[str] = set()
+    folders: dict[Path, None] = {}
+    named = [path.resolve() for path in paths if path.is_dir()]
+    for result in results:
+        tested |= {rule.file for test in result.tests for rule in test.rules}
+        above = [*Path(result.file).resolve().parents]
+        if any(path in above for path in named):
+            folders.update((folder.parent, None) for folder in above[:1] if folder.name == "tests")
+    return [
+        file.name
+        for folder in folders
+        for file in sorted(folder.glob("*.yaml"))
+        if is_rule_file(file.name) and not file.name.startswith(".") and file.name not in tested
     ]
 
 
