@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.market import Market, bars, crosses, price_is
-from tradeassistd.engine.language.expression import Compare, Cross, Name
-from tradeassistd.engine.rule import Evaluate, Fire, Rule
+from tradeassistd.engine.language.expression import Compare, Cross, Name, Other
+from tradeassistd.engine.rule import Evaluate, Fire, Rule, Setup
 from tradeassistd.engine.template import Slot, Template
 from tradeassistd.engine.transition import Kind, State
 
@@ -159,3 +159,19 @@ def test_a_bar_closes_in_a_gap_and_nothing_known_fires_again() -> None:
     market.trade("SPY", "102")
     market.drop()
     assert not market.wait(130)
+
+
+def test_symbols_that_only_a_text_reads_are_watched_too_and_let_go_with_it() -> None:
+    when = price_is(">", "100")
+    text = Template(("VIX at ", Slot("", Other("$VIX", Name("price")))))
+    said = rule(when, title=text, setup=Setup(parts=(("target", Other("/ES", Name("price"))),)))
+    market = Market((said,))
+    watched = [market.engine.wanted]
+    for symbol, price in (("$VIX", "17.5"), ("/ES", "6900"), ("SPY", "99")):
+        market.image(symbol, price)
+    (fired,) = market.trade("SPY", "101")
+    assert (fired.title, fired.setup) == ("VIX at 17.50", (("target", 6900.0),))
+    for one in (rule(when), said):
+        market.reload(one)
+        watched.append(market.engine.wanted)
+    assert watched == [("$VIX", "/ES", "SPY"), ("SPY",), ("$VIX", "/ES", "SPY")]

@@ -36,6 +36,7 @@ SHAPES: list[dict[str, Any]] = [
     {"mode": "shadow"},
     {"cooldown_s": 5},
     {"message": Template((Slot("", bars("ema", "close", "4", "2m")),))},
+    {"title": Template((Slot("", Other("$VIX", Name("price"))),))},
     {"ladder": (Level(price_is(">", "100"), severity="info"), Level(price_is(">", "200"), severity="critical"))},
     {"was": "b"},
     {"line": 7},

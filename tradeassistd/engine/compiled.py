@@ -64,6 +64,11 @@ class Compiled:
         """What it reads of what is watched tick by tick."""
         return (*self._watched, *self._texts.watched)
 
+    @property
+    def symbols(self) -> set[str]:
+        """Every symbol whose ticks it needs: its own, and those that its conditions and its texts read."""
+        return {self.symbol, *self.reads, *self._texts.symbols}
+
     def take_text_errors(self) -> list[OwnFunctionError]:
         """What users' functions raised in its texts since the last call."""
         if not self._texts.errors:

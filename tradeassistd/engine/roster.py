@@ -250,7 +250,7 @@ class _Change:
         new.come.append(machine)
         new._tracks.update(machine.tracks)
         new._watched.update(machine.watched)
-        new._symbols.update({machine.symbol, *machine.reads})
+        new._symbols.update(machine.symbols)
         if rule.fire.mode == "each_bar":
             self._state_of(machine.symbol).bar_series(rule.fire.interval)
         if rule.evaluate.interval:
@@ -260,7 +260,7 @@ class _Change:
         """Nothing of the old roster's indexes concerns this machine any more, as it is now."""
         _take_away(self._new._tracks, machine.tracks)
         _take_away(self._new._watched, machine.watched)
-        _take_away(self._new._symbols, {machine.symbol, *machine.reads})
+        _take_away(self._new._symbols, machine.symbols)
         self._left_indexes.note(machine)
         self._new.gone.add(machine)
 

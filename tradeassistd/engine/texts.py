@@ -32,6 +32,8 @@ class Texts:
         }
         self.tracks: list[Track] = compiler.tracks
         self.watched: list[object] = compiler.watched
+        self.symbols = tuple(compiler.reads)
+        """Those it reads, which have to be watched for it as well."""
         self.errors: list[OwnFunctionError] = []
         """What users' functions raised since somebody last emptied this."""
         self.any = rule.title is not None or rule.message is not None or rule.setup is not None
