@@ -99,3 +99,29 @@ def test_an_id_of_two_directories_is_refused(tmp_path: Path) -> None:
     text = one_test(ROWS, "{rule: level, fires: 1}").replace("../rules.yaml", "[../rules.yaml, ../more/rules.yaml]")
     found = run_text(tmp_path, text).problems
     assert found[0] == "a.test.yaml:1:8: rules: id 'above' is used in two files (name one of them)"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "at"),
+    [
+        ("{symbol: /EM, every: 1m, values: '5990 6010'}", "6:9: tests[0].input[0]"),
+        (f"{ROWS}\n{{symbol: SPX, at: 1m, set: {{price: 1}}}}", "7:9: tests[0].input[1]"),
+        (f"{ROWS}\n{{symbol: /NQ, bars: 5m, end: 0s, close: '1x3'}}", "7:9: tests[0].input[1]"),
+        (f"{ROWS}\n{{symbol: /NQ, facts: {{prev_day.close: 1}}}}", "7:9: tests[0].input[1]"),
+        (f"{ROWS}\n{{at: 1m, event: gap, for: 10s, symbol: /NQ}}", "7:9: tests[0].input[1]"),
+    ],
+)
+def test_rows_of_a_symbol_that_no_rule_reads_are_refused(tmp_path: Path, inputs: str, at: str) -> None:
+    (problem,) = problems(tmp_path, inputs)
+    assert problem.startswith(f"{at}: no rule reads ") and problem.endswith("(they read /ES, SPY)")
+
+
+def test_symbols_of_others_of_texts_and_of_rules_that_are_off_are_read(tmp_path: Path) -> None:
+    rules = (
+        "version: 1\nrules:\n"
+        "  - {id: level, symbols: [/ES], when: price > sym($VIX).price, message: '{sym($TICK).price}'}\n"
+        "  - {id: none, symbols: [$ADDX], mode: off, when: price > 1}\n"
+    )
+    (tmp_path / "_instruments.yaml").write_text("version: 1\n$ADDX: {derived: $ADVN - $DECN}\n", "utf-8")
+    rows = "\n".join(f"{{symbol: {one}, at: 1m, set: {{price: 1}}}}" for one in ("/ES", "$VIX", "$TICK", "$ADDX"))
+    assert run_text(tmp_path, one_test(rows, "{rule: level, fires: 0}"), rules=rules).problems == ()

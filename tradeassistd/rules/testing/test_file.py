@@ -20,6 +20,7 @@ from tradeassistd.base.yaml12 import (
     path_text,
     place_of,
 )  # fmt: skip
+from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.rule import Rule, RuleSet
 from tradeassistd.engine.silences import Silence
 from tradeassistd.market.derived import Derived
@@ -96,6 +97,7 @@ class _Reading:
         self._rules = rule_set.by_id
         self._rules_known = rules_known
         self._problems = problems
+        self._read = _symbols_read(rule_set)
 
     def test(self, number: int) -> RuleTest | None:
         where: Location = ("tests", number)
@@ -136,10 +138,18 @@ class _Reading:
                 self._rule(item.rule, (*where, "rule"))
             elif item.event == "silence" and self._rules_known and not self._is_over_something(item):
                 wrong = "this silence fits no rule", f"the rules are {_few(self._rules)}"
+        if not wrong and self._rules_known and item.symbol and not is_glob(item.symbol):
+            wrong = self._unread(item.symbol)
         if wrong:
             self._refuse(where, *wrong)
             return None
         return item
+
+    def _unread(self, symbol: str) -> tuple[str, str] | None:
+        """A row of a misspelt symbol changes nothing, and `fires: 0` would be met for the wrong reason."""
+        if symbol in self._read:
+            return None
+        return f"no rule reads {symbol}", f"they read {_few(self._read)}"
 
     def _is_over_something(self, item: EventItem) -> bool:
         rules, symbols, tags = ((glob,) if glob else () for glob in (item.rule, item.symbol, item.tag))
@@ -200,6 +210,13 @@ def _unfit(item: Item) -> tuple[str, str] | None:
         case EventItem(event="roll") if not item.symbol.startswith("/"):
             return "`roll` of which future?", "add symbol: /ES"
     return None
+
+
+def _symbols_read(rule_set: RuleSet) -> tuple[str, ...]:
+    """Every symbol that a row can change something of, also those that derived symbols are made of."""
+    engine = Engine(rule_set)
+    listed = (symbol for rule in rule_set.rules for symbol in rule.symbols)  # also of a rule that is off
+    return tuple(sorted({*listed, *engine.wanted, *engine.streamed}))
 
 
 def _unfit_row(item: ValuesItem | SetItem) -> tuple[str, str] | None:
