@@ -146,7 +146,7 @@ def test_reads(text: str, tree: Expression) -> None:
         ("spread_pct > 1.5pct", 13, "1.5pct is not a number (write 1.5%)"),
         ("price > 1.2.3", 8, "1.2.3 is not a number (a number is digits and at most one of % k M B x t s m h d)"),
         ("price > 1234567890123456", 8,
-         "1234567890123456 is not a number (a number is digits and at most one of % k M B x t s m h d)"),
+         "1234567890123456 is not a number (a number has at most 15 digits before and behind its point)"),
         ("change(price, 1.5m) > 0", 14, "1.5m is no whole duration (write 90s for 1.5m)"),
         ("spread_pct > 1 %", 15, "'%' cannot stand in an expression (write % at once behind the number: 1%)"),
         ("change(price, 5 m) > 0", 16, "'m' stands apart from its number (write 5m)"),

@@ -63,7 +63,7 @@ SLIPS = (
     Slip(STOCKS, "> 20k", "> 20K", INVALID, "25:24", "20k"),
     Slip(STOCKS, "volume(1m) > 20k", "volume(1m) > 20m", INVALID, "25:22", "`5M`"),
     Slip(FUTURES, "<= -0.3%", "<= -30%", "units", "41:11", "halted long before"),
-    Slip(FUTURES, "<= -0.3%", "<= -0,3%", INVALID, "41:38", "',' cannot stand here"),
+    Slip(FUTURES, "<= -0.3%", "<= -0,3%", INVALID, "41:38", "write 0.3%"),
     Slip(FUTURES, "<= -0.3%", "<= -30bp", INVALID, "41:37", "write 0.3%"),
     Slip(STOCKS, "> 0.05%", "> 0.05", "units", "33:11", "write 0.05% for 0.05 percent"),
     Slip(GOODS, "inside [-0.1%, 0.1%]", "inside [-0.1, 0.1]", "units", "28:16", "write -0.1% for 0.1 percent"),

@@ -58,7 +58,8 @@ BY_BUILD = re.compile("|".join((
 )), re.MULTILINE)  # fmt: skip
 # Files whose fault only says the like: it lies inside an expression, or in another file.
 INSIDE = {
-    "bad_interval", "exponent", "price_from_a_duration", "seq_with_a_price", "symbols_watchlist_in_sym", "thousands",
+    "bad_interval", "exponent", "number_too_long", "price_from_a_duration", "seq_with_a_price",
+    "symbols_watchlist_in_sym", "thousands",
 }  # fmt: skip
 
 

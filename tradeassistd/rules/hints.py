@@ -102,6 +102,8 @@ def _operator_missing(text: str, token: Token, last: str, at: int) -> Expression
         return ExpressionError("'=' alone compares nothing", at, hint=_equal_hint(text, at))
     if token in (",", "]") and text[:at].count("[") > text[:at].count("]"):
         return ExpressionError("a range has two bounds", at, hint="write e.g. inside [5180, 5200]")
+    if token == "," and last.isdigit() and (decimals := re.match(r",([0-9]+[%kMBxtsmhd]?)", text[at:])):
+        return ExpressionError("',' cannot stand here", at, hint=f"write {last}.{decimals[1]}")
     if token == ",":
         return ExpressionError("',' cannot stand here", at, hint="a comma separates arguments, or values in [ ]")
     if last[0].isdigit() and (token in SUFFIX_FACTORS or token in _SUFFIXES):
@@ -170,6 +172,8 @@ def _number_hint(text: str) -> str:
         return f"write 0{text}"
     if re.fullmatch(r"[0-9]+\.", text):
         return f"write {text}0"
+    if re.fullmatch(r"[0-9.]{16,}[A-Za-z%]?", text):
+        return "a number has at most 15 digits before and behind its point"
     if "_" in text:
         return f"write {text.replace('_', '')}"
     if match := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z%]+)", text):
