@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rules.test_lint import NOVEMBER_US
 from tests.rules.testing.files import START, run_text
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.market.instrument import InstrumentClass, Market, instrument_of
@@ -265,3 +266,21 @@ tests:
 """
     (result,) = run_text(tmp_path, text, rules=rules).tests
     assert result.failures == ()
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("$ADVN - $DECM", "1:26: $X.derived: no index $DECM is known here (did you mean $DECN?)"),
+        ("$ADVN - $ADV", "1:26: $X.derived: no index $ADV is known here (did you mean $ADVN?)"),
+        ("/ES / ES", "1:24: $X.derived: ES is Eversource Energy; the future is /ES "
+                     "(write /ES, or name ES in _instruments.yaml if the stock is meant)"),
+        ("/ESZ20 / 2", "1:18: $X.derived: /ESZ20 is over: its month was 2020-12 (write /ES for the front contract)"),
+        ("SPY / $SPX", ""),
+    ],
+)  # fmt: skip
+def test_what_a_derived_symbol_is_made_of_is_looked_up(formula: str, said: str) -> None:
+    text = f"$X: {{derived:    {formula}}}\n"
+    found = load_texts({"_instruments.yaml": text}, now_us=NOVEMBER_US, lint=True).warnings
+    assert [str(one) for one in found] == ([f"rules.d/_instruments.yaml:{said}"] if said else [])
+    assert not load_texts({"_instruments.yaml": text}).warnings, "the daemon says nothing of it"

@@ -62,6 +62,8 @@ class Instruments:
 
     overrides: Lookup[str, Instrument] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()
+    formulas: Lookup[str, Scalar] = field(default_factory=dict, compare=False, repr=False)
+    """The formula of each derived symbol as it is written."""
 
 
 def read_instruments_file(name: str, text: str, prefix: str) -> Instruments:
@@ -95,7 +97,9 @@ class _Reading(Noting):
         for symbol, entry in sorted(entries, key=lambda one: len(one[0])):
             overrides[symbol] = self._instrument(symbol, entry, overrides)
         return Instruments(
-            {symbol: overrides[symbol] for symbol, _ in entries}, tuple(one for one in derived if one is not None)
+            {symbol: overrides[symbol] for symbol, _ in entries},
+            tuple(one for one in derived if one is not None),
+            {symbol: text for symbol, entry in entries if isinstance(text := entry.get("derived"), Scalar)},
         )
 
     def _derived(self, symbol: str, entry: Mapping, made: set[str]) -> Derived | None:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import cache
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.base.yaml12 import did_you_mean
+from tradeassistd.base.yaml12 import Problem, did_you_mean, path_text
 from tradeassistd.market.catalogue import entries
-from tradeassistd.market.instrument import Instrument, InstrumentClass
+from tradeassistd.market.instrument import Instrument, InstrumentClass, instrument_in
+from tradeassistd.rules.instruments import Instruments
 from tradeassistd.rules.lint import Note
 from tradeassistd.rules.symbols import symbol_warning
 
@@ -33,6 +34,17 @@ def symbol_notes(instrument: Instrument, now_us: int) -> Iterator[Note]:
         if (year, month) < _month(now_us):
             message = f"{instrument.symbol} is over: its month was {year}-{month:02}"
             yield Note("expired", message, f"write {contract[1]} for the front contract")
+
+
+def component_problems(instruments: Instruments, now_us: int) -> Iterator[Problem]:
+    """The same of what derived symbols are made of: one that Schwab does not have is unknown for ever."""
+    for made in instruments.derived:
+        formula, path = instruments.formulas[made.symbol], path_text((made.symbol, "derived"))
+        for component in made.components:
+            found = re.search(rf"(?<![A-Z0-9/$]){re.escape(component)}(?![A-Z0-9])", formula.text)
+            place = formula.place_at(found.start() if found else 0)
+            for note in symbol_notes(instrument_in(instruments.overrides, component), now_us):
+                yield Problem(place, path, note.message, note.hint, note.code)
 
 
 def _unknown(instrument: Instrument) -> Iterator[Note]:

@@ -14,6 +14,7 @@ from tradeassistd.base.yaml12 import Place, Problem, Problems, decode
 from tradeassistd.engine.rule import Rule, RuleSet
 from tradeassistd.rules.lint_routes import route_problems
 from tradeassistd.rules.lint_rules import Directory
+from tradeassistd.rules.lint_symbols import component_problems
 from tradeassistd.rules.own_functions import use_installed
 from tradeassistd.rules.readings import Context, Reading, Readings
 from tradeassistd.rules.routes import Routes
@@ -192,6 +193,7 @@ class _Loading:
         """Warn of what is wrong between rules, and tell what is wrong `elsewhere` that rules may use."""
         self._problems += elsewhere
         self._warnings += self._directory.problems(self._in_order())
+        self._warnings += component_problems(self._shared.instruments, self._shared.now_us)
         if self._shared.routes is not None:
             file = self._prefix + ROUTES
             self._warnings += route_problems(self._shared.routes, self._in_order(), file, self._shared.channels)
