@@ -104,6 +104,10 @@ SLIPS = (
     Slip(FUTURES, "when: pct_change(price, 5m) <= -0.3%",
          "when: pct_change(price, 5m) <= -0.3%\n    clear_when: pct_change(price, 5m) <= -0.1%",
          "clears-at-once", "42:17", "over at once"),
+    # True nearly always
+    Slip(GOODS, ">= 0.5%", "<= 0.5%", "true-at-rest", "10:11", "holds as long as nothing moves"),
+    Slip(FUTURES, "close(5m) > highest", "close(5m) < highest", "true-at-rest", "49:11", "holds nearly always"),
+    Slip(INTERNALS, "[-900, 900]", "[900, 900]", "reversed", "14:11", "both bounds of"),
     # What the symbol never is, and what says nothing of it
     Slip(INTERNALS, "outside [-900, 900]",
          "outside [-90000, 900]", "implausible", "14:11", "write a price from -10000 on"),

@@ -69,7 +69,7 @@ def _read_levels(rule: Rule, values: Mapping[str, Expression], reading: Conditio
         bounds = reading.read(level.when, None)
         notes = [*skipped_bars(level.when, rule.evaluate.interval)]
         if len(reading.findings) == before:  # one mistake is told once
-            notes += true_at_rest(level.when, values)
+            notes += true_at_rest(level.when, values, for_s=rule.for_s)
         for note in notes:
             reading.note(None, level.when, note)
         if number > 1 and implies(milder, bounds):

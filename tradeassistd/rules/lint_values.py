@@ -51,8 +51,12 @@ _MOVING = frozenset({
 """Names of quotes that move with any row; `live` makes a bar value one."""
 _PLAIN = frozenset({"", "k", "M", "B"})
 _CHANGES = frozenset({"pct_change", "change", "roc", "net_pct", "net_change", "pct_from", "zscore"})
+_MOVES = frozenset({"pct_change", "roc"})
+_QUIET = Fraction(1, 400)
+"""Who asks for a move below it, up or down, or for one of some length (`for`), waits for a quiet market."""
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _NOT_OF_BARS = _MOVING | {"age", "halted", "pct_change", "change", "streak", "count", "seq"}
+_PRICES = frozenset({"price", "mark", "mid", "bid", "ask", "close", "open"})
 _LAST_PRICES = frozenset({"price", "mark", "mid", "bid", "ask"})
 
 
@@ -101,6 +105,10 @@ def _reversed(node: Expression, instrument: Instrument) -> Iterator[Note]:
         never = node.op in ("inside", "enters", "exits")
         message = f"`{render(node)}` is {'never' if never else 'always'} true: its lower bound is above its upper one"
         yield Note("reversed", message, f"write [{render(node.high)}, {render(node.low)}]")
+    elif low is not None and low == high:
+        equal = "==" if node.op == "inside" else "!=" if node.op == "outside" else "crosses"
+        message = f"both bounds of `{render(node)}` are {render(node.low)}"
+        yield Note("reversed", message, f"write [low, high]; {equal} {render(node.low)} if that is meant")
 
 
 def _units(value: Expression, number: Expression) -> Iterator[Note]:
@@ -252,18 +260,37 @@ def holds_live_price(tree: Expression) -> bool:
     )
 
 
-def true_at_rest(when: Expression, values: Mapping[str, Expression]) -> Iterator[Note]:
-    """`pct_change(price, 5m) <= 0.3%`, the whole condition: it holds as long as nothing moves, for want of a minus."""
+def _is_beyond(value: Expression, op: str, extreme: Expression) -> bool:
+    """`close(5m) < highest(high, 20, 5m)[1]`: below the highest there was, or above the lowest."""
+    if not isinstance(value, Name | Call) or value.name not in _PRICES:
+        return False
+    node = extreme.base if isinstance(extreme, Index) else extreme
+    if isinstance(node, Attribute) and isinstance(node.base, Name) and node.base.name in ("day", "year"):
+        return (op, node.name) in (("<", "high"), (">", "low"))
+    return isinstance(node, Call) and node.name == ("highest" if op.startswith("<") else "lowest")
+
+
+def true_at_rest(when: Expression, values: Mapping[str, Expression], *, for_s: int = 0) -> Iterator[Note]:
+    """`pct_change(price, 5m) <= 0.3%`, the whole condition: it holds as long as nothing moves, for want of a minus.
+
+    `for_s`: how long it has to hold.
+    """
     node = substitute(when, values) if values else when
     if not isinstance(node, Compare) or node.op not in _FLIPPED:
         return
     for value, op, number in ((node.left, node.op, node.right), (node.right, _FLIPPED[node.op], node.left)):
+        if _is_beyond(value, op, number):
+            message = f"`{render(node)}` holds nearly always: an extreme is seldom passed"
+            yield Note("true-at-rest", message, "turn the comparison round")
+        if is_absolute := isinstance(value, Call) and value.name == "abs":
+            value = value.args[0]
         literal = number.operand if isinstance(number, Negative) else number
         moved = value.inner if isinstance(value, Other) else value
-        is_change = isinstance(moved, Name | Call) and moved.name in _CHANGES
+        is_change = isinstance(moved, Name | Call) and moved.name in (_MOVES if is_absolute else _CHANGES)
         # Enough at a change of 0: a bound above it for `<`, below it for `>`.
-        at_rest = isinstance(number, Negative) is op.startswith(">")
-        if is_change and at_rest and isinstance(literal, Number) and literal.digits:
+        at_rest = isinstance(number, Negative) is op.startswith(">") and not (is_absolute and op.startswith(">"))
+        is_quiet = is_absolute and isinstance(literal, Number) and (for_s > 0 or literal.value < _QUIET)
+        if is_change and at_rest and isinstance(literal, Number) and literal.digits and not is_quiet:
             message = f"`{render(node)}` holds as long as nothing moves"
             yield Note("true-at-rest", message, "turn the comparison round, or change the sign of the number")
 
