@@ -105,6 +105,7 @@ SLIPS = (
          "when: pct_change(price, 5m) <= -0.3%\n    clear_when: pct_change(price, 5m) <= -0.1%",
          "clears-at-once", "42:17", "over at once"),
     # True nearly always
+    Slip(STOCKS, "> 3x * avg", "> 3% * avg", "units", "24:11", "write 3x for 3 times"),
     Slip(GOODS, ">= 0.5%", "<= 0.5%", "true-at-rest", "10:11", "holds as long as nothing moves"),
     Slip(FUTURES, "close(5m) > highest", "close(5m) < highest", "true-at-rest", "49:11", "holds nearly always"),
     Slip(INTERNALS, "[-900, 900]", "[900, 900]", "reversed", "14:11", "both bounds of"),

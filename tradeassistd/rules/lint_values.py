@@ -51,6 +51,8 @@ _MOVING = frozenset({
 """Names of quotes that move with any row; `live` makes a bar value one."""
 _PLAIN = frozenset({"", "k", "M", "B"})
 _CHANGES = frozenset({"pct_change", "change", "roc", "net_pct", "net_change", "pct_from", "zscore"})
+_FAINT = Fraction(1, 5)
+"""Nobody waits for less than a fifth of the usual volume."""
 _MOVES = frozenset({"pct_change", "roc"})
 _QUIET = Fraction(1, 400)
 """Who asks for a move below it, up or down, or for one of some length (`for`), waits for a quiet market."""
@@ -72,6 +74,7 @@ def value_notes(node: Compare | Cross | InRange, instrument: Instrument) -> Iter
             yield from _implausible(value, number, instrument)
     if isinstance(node, Compare):
         yield from _own_window(node, instrument)
+        yield from _faint_volume(node)
     yield from unknown_values(node, instrument)
     yield from _long_windows(node, instrument)
 
@@ -203,6 +206,18 @@ def _own_window(node: Compare, instrument: Instrument) -> Iterator[Note]:
             message = f"{render(call)} holds the very bar that is compared with it, which hides a part of the spikes"
             yield Note("own-window", message, f"write {render(call)}[1]")
             return
+
+
+def _faint_volume(node: Compare) -> Iterator[Note]:
+    """`volume(1m) > 3% * avg(volume, 20, 1m)[1]`: three percent of the usual volume, where 3x is meant."""
+    over, under = (node.left, node.right) if node.op.startswith(">") else (node.right, node.left)
+    if not node.op.startswith((">", "<")) or _subject(over) not in ("volume", "rvol"):
+        return
+    sides = (under.left, under.right) if isinstance(under, Arithmetic) and under.op == "*" else (under,)
+    for part in sides:
+        if isinstance(part, Number) and part.suffix == "%" and 0 < part.value < _FAINT:
+            message = f"{render(part)} of the usual volume is traded nearly always"
+            yield Note("units", message, f"write {digits_text(part.digits)}x for {digits_text(part.digits)} times")
 
 
 def _not_indexed(tree: Expression) -> Iterator[Call]:
