@@ -47,6 +47,7 @@ def _cpu_s(folder: Path, count: int) -> float:
         output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)  # it is waited for: Popen need not do it again
-    if process.returncode or not output.splitlines()[-1].startswith(f"{count} rules on"):
+    counted = f"{count} rule{'' if count == 1 else 's'} on "
+    if process.returncode or not output.splitlines()[-1].startswith(counted):
         raise RuntimeError(f"rules check ended with {process.returncode}: {output[-2000:]}")
     return usage.ru_utime + usage.ru_stime
