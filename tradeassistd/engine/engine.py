@@ -77,6 +77,8 @@ class Engine:
         """Contracts that changed since the caller last took them."""
         self._rolled: set[str] = set()
         """Symbols of which no row has come since they rolled."""
+        self._cut_us: dict[str, int] = {}
+        """By symbol when the last gap in what we know of it was told."""
         self._timed: dict[int, Machine] = {}
         self._failing: dict[tuple[str, str, int], _Failing] = {}
         self._offered: RuleSet = rule_set
@@ -174,16 +176,18 @@ class Engine:
         """Nobody has watched these symbols (none named: all) from then on until now."""
         self._cut(from_us, 0 if not symbols else self.now_us, symbols)
 
-    def take_up(self, states: Iterable[RuleState]) -> dict[Machine, RuleState]:
+    def take_up(self, states: Iterable[RuleState], since_us: int) -> dict[Machine, RuleState]:
         """Give stored states to their rules, and leave out those that have none until `judge_all`.
 
-        A rule whose values are known now has been judged since they were: no cut is open for it.
+        A rule whose values are known now, or that was judged since the last cut, has no cut open; of cuts before
+        `since_us`, when reliving began, nobody knows.
         """
         taken = self._roster.restore(states)
         self._failing = {one.key: _Failing(NEVER_US) for one in self.machines if one not in taken}
         for machine in taken:
             if machine.was_due:
                 self._guard(machine, self.now_us, machine.judge)
+            machine.rejoin(max((self._cut_us.get(symbol, since_us) for symbol in machine.reads), default=since_us))
         self._keep_times()
         return taken
 
@@ -360,6 +364,7 @@ class Engine:
         named = set(symbols) or set(self.symbols)
         for symbol in named & set(self.symbols):
             self.symbols[symbol].cut(from_us, until_us)
+            self._cut_us[symbol] = self.now_us
         for machine in self.machines:
             if named & set(machine.reads):
                 machine.cut()

@@ -11,6 +11,7 @@ from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine import counts
 from tradeassistd.engine.compiled import Compiled
 from tradeassistd.engine.conditions.kleene import UNKNOWN, Outcome
+from tradeassistd.engine.conditions.leaves import SidedLeaf
 from tradeassistd.engine.evidence import Evidence, gather, worded
 from tradeassistd.engine.gates import AT_LOAD, HIGHER_LEVEL, LOG, Gates
 from tradeassistd.engine.language.own import OwnFunctionError
@@ -119,6 +120,16 @@ class Machine(Compiled):
         if evaluate.at_minute is not None:
             return False
         return not evaluate.interval or own.bar_series(evaluate.interval).closed_until_us > own.live_us
+
+    def rejoin(self, cut_us: int) -> None:
+        """What was cut last at `cut_us` is closed when the stored state has been judged since, though nothing is known
+        now; of several parts nobody can say which of them was known then."""
+        window, judged_us = self._window, self.state.judged_us
+        if window is None or judged_us <= max(cut_us, window.open_us):
+            return
+        self._cut = False
+        if len(self._steps) == 1 and isinstance(leaf := self._steps[0], SidedLeaf):
+            leaf.rejoin()
 
     def adopt(self, rule: Rule, order: int, ladder: Ladder, state_of: Callable[[str], SymbolState]) -> Machine:
         """The rule was reloaded with the same condition: the state is kept, what else changed counts from now on."""

@@ -113,7 +113,7 @@ class _Life:
     def _take_up(self) -> None:
         if self._taken is None:
             self._engine.silences.restore(self._start.silences)
-            self._taken = self._engine.take_up(self._start.states)
+            self._taken = self._engine.take_up(self._start.states, self._relived.from_us)
 
     def _go_on(self) -> None:
         if not self._decides:

@@ -65,6 +65,7 @@ MORE = """
   - {id: once, symbols: [SPY, /ES], when: price crosses 100, fire: once}
   - {id: few, symbols: [SPY], when: price > 100, max_per_session: 2}
   - {id: rearmed, symbols: [SPY], when: price > 100, rearm: move 1%}
+  - {id: stale, symbols: [SPY], when: price crosses 100, stale_after: 5s}
   - {id: cooled, symbols: [SPY], when: price > 101, cooldown: 25s}
   - {id: bars, symbols: [SPY], when: price > 99, fire: each_bar(1m)}
   - {id: closes, symbols: [SPY], when: 'close(1m) > sma(close, 2, 1m)', evaluate: close(1m)}
@@ -235,6 +236,17 @@ def test_a_restart_anywhere_is_a_cut_of_that_length(steps: list[Step]) -> None:
     assert list(replay(restarted.events, lambda _: rule_set())) == restarted.said
 
 
+def test_who_knew_nothing_for_long_before_the_kill_has_no_cut_open() -> None:
+    # Quiet for so long that the rule knows nothing in all that is judged again; the store knows that it was judged.
+    steps: list[Step] = [
+        ("trade", "SPY", 103), ("wait", "", 61), ("wait", "", 61), ("save", "", 0), ("trade", "SPY", 97),
+        ("kill", "", 2),
+    ]  # fmt: skip
+    through, restarted = play(steps, restarts=False), play(steps, restarts=True)
+    assert (Kind.FIRED, False) in [(one.kind, one.late) for one in restarted.said if one.rule_id == "stale"]
+    assert [plainly(one) for one in restarted.said] == [plainly(one) for one in through.said]
+
+
 def plainly(one: Transition) -> Transition:
     """Without what a firing was last held by: that is not stored, so a reminder after a restart shows what is now."""
     if one.kind not in (Kind.REMINDED, Kind.TOLD):
@@ -271,12 +283,13 @@ def test_what_is_relived_in_part_is_unknown_or_right(steps: list[Step], minute: 
 
 
 def seen_by(story: Story) -> dict[tuple[str, str, int, str], tuple[object, object]]:
-    """Both sides of every comparison as they are now; Schwab's year is not, for it is seen since the first start."""
+    """Both sides of every comparison as they are now, but of Schwab's year, which is seen since the first start, and of
+    what is unknown whenever it is quiet."""
     return {
         (*machine.key, leaf.text): ((seen := leaf.glimpse(story.now_us)).left, seen.right)
         for machine in story.engine.machines
         for leaf in machine.leaves
-        if machine.rule.id != "year"
+        if machine.rule.id not in ("year", "stale")
     }
 
 

@@ -157,6 +157,10 @@ class SidedLeaf(RememberingLeaf):
         """Nobody watches until the next look: a change of side seen then was missed."""
         self._cut = set(range(self._count))
 
+    def rejoin(self) -> None:
+        """The cut is over: it has been looked at since, with every value known."""
+        self._cut.clear()
+
     def forget(self) -> None:
         super().forget()
         self._cut.clear()
