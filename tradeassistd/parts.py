@@ -157,8 +157,10 @@ class Parts:
     async def _go_on(self, rule_set: RuleSet, states: tuple[RuleState, ...], last_us: int) -> None:
         """The engine as it was when the last daemon ended, and what was not decided then; the log says how long."""
         began_s, store = self._clock.elapsed_s(), self._store
-        start = Start(0, rule_set.hash, states, await store.load_silences(last_us))
-        gone_on = await asyncio.to_thread(go_on, store.directory, rule_set, start, await store.decided_until_us())
+        decided_us = await store.decided_until_us()
+        # One that has ended since still lies over what is decided late.
+        start = Start(0, rule_set.hash, states, await store.load_silences(min(decided_us, last_us)))
+        gone_on = await asyncio.to_thread(go_on, store.directory, rule_set, start, decided_us)
         self.engine_start = gone_on._replace(took_s=self._clock.elapsed_s() - began_s)
         self.engine = gone_on.engine
         gc.collect()  # garbage that is frozen stays for ever

@@ -15,6 +15,7 @@ from tests.feed.streams import FakeStream
 from tradeassistd.app import Daemon
 from tradeassistd.base.config import load_settings
 from tradeassistd.engine.events import Bars, Event, RulesSwap, Start
+from tradeassistd.engine.silences import Silence
 from tradeassistd.engine.transition import Kind
 from tradeassistd.feed.frames import Frame
 from tradeassistd.history.replay import replay
@@ -211,6 +212,31 @@ async def test_what_a_kill_left_undecided_is_decided_by_the_next_daemon_and_told
     assert [one.alert.id for one in queries.alerts(tmp_path / "state", rule="level")] == [
         one.alert_id for one in reversed(told)
     ]
+    check_replay(tmp_path / "state")
+
+
+async def test_what_was_silenced_when_it_happened_is_silenced_when_it_is_decided_late(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    level = "version: 1\nrules: [{id: level, symbols: [SPY], cooldown: 0s, when: price crosses 101}]\n"
+    (tmp_path / "rules.d" / "level.yaml").write_text(level, "utf-8")
+    main = tmp_path / "state" / "main.db"
+    until_us = ms("16T09:30:51") * 1000
+    async with desk.running() as watcher:
+        await desk.image(watcher, "16T09:29:00")
+        await desk.trade(watcher, ms("16T09:30:05"), 100)
+        assert watcher.daemon.live is not None
+        await watcher.daemon.live.hear(lambda now_us: Silence(now_us, until_us, rules=("level",), number=1))
+        await desk.quiet_until(watcher, "16T09:30:45")  # it was said before all that is judged again
+        await watcher.daemon.live.save({})
+        copy(main, tmp_path / "killed.db")
+        for second, price in ((50, 102), (52, 100.5)):  # within the silence, and behind its end
+            await desk.trade(watcher, ms(f"16T09:30:{second}"), price)
+        said = [one for one in watcher.transitions if one.rule_id == "level"]
+        assert [one.suppressed for one in said] == ["silence", ""]
+    put_back(tmp_path / "killed.db", main)
+    async with desk.running() as watcher:
+        await desk.image(watcher, "16T09:31:00")
+    assert [one for one in queries.transitions(tmp_path / "state") if one.rule_id == "level"] == said
     check_replay(tmp_path / "state")
 
 
