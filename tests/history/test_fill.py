@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.engine.test_machine import rule
 from tests.engine.test_series import MINUTE_US, OPEN_US
@@ -22,7 +23,7 @@ from tradeassistd.feed.history import LATE_S, NOT_PROVIDED, Answer
 from tradeassistd.history.fill import EMPTY_AGAIN_S, REFUSED_AGAIN_S, RETRY_FIRST_S, Filler
 from tradeassistd.history.minutes import select_known_minutes
 from tradeassistd.market.bar import Bar, Stretch
-from tradeassistd.store.official import Span, select_spans
+from tradeassistd.store.official import Span, select_official, select_spans
 from tradeassistd.store.writer import Store
 
 RULES = RuleSet((rule("price > sma(close, 5, 1m)", symbols=("SPY",)),))
@@ -253,6 +254,25 @@ async def test_without_rest_nothing_is_asked_and_nothing_spins(tmp_path: Path) -
             assert desk.filler._due_us() > us(LATER_S)
     finally:
         await store.close()
+
+
+async def test_a_disk_that_stays_busy_is_told_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = 0
+
+    async def busy(_: object) -> None:
+        nonlocal tried
+        tried += 1
+        raise TransientError("main.db: disk I/O error")
+
+    with monkeypatch.context() as broken, capture_logs() as said:
+        broken.setattr(desk.store, "transaction", busy)
+        async with at_work(desk):
+            for count in range(1, 4):
+                desk.filler.take([minute(us(count))])
+                await until(lambda count=count: tried >= count)  # type: ignore[misc]
+    assert [one["reason"] for one in said if one["event"] == "history.store_busy"] == ["main.db: disk I/O error"]
+    await desk.filler.turn()
+    assert await desk.store.read(lambda raw: len(list(select_official(raw, "SPY", "1m", us(0), us(9))))) == 3
 
 
 async def test_official_minutes_are_compared_with_ours_each_once(desk: Desk) -> None:

@@ -118,14 +118,19 @@ class Filler:
 
     async def run(self) -> None:
         """Until cancelled."""
+        busy = ""
         while True:
             self._turn(IDLE)
             await self._wait()
             self._woken.clear()
             try:
                 await self.turn()
+                if not self._look_now:  # it has looked: the disk takes and gives again
+                    busy = ""
             except TransientError as error:  # the disk is busy: what waits, waits on
-                log.warning("history.store_busy", reason=str(error))
+                if str(error) != busy:  # it is tried each time, and told once
+                    busy = str(error)
+                    log.warning("history.store_busy", reason=busy)
                 self._look_now = True
                 self._retry_s = self._clock.elapsed_s() + RETRY_FIRST_S
 
