@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.engine.market import MONDAY_RTH_US, Market
 from tradeassistd.base.clock import ManualClock
@@ -235,6 +236,20 @@ async def test_without_a_whole_tape_it_begins_as_ever(tmp_path: Path, harm: str)
     assert (gone_on.start.relived, gone_on.late, gone_on.engine.symbols["SPY"].tick) == (None, None, None)
     gone_on.engine.on_event(gone_on.start)
     assert {machine.rule.id: machine.state.judged_us > 0 for machine in gone_on.engine.machines}["level"]
+
+
+async def test_a_damaged_tape_of_days_ago_takes_nothing_from_todays(tmp_path: Path) -> None:
+    one = await desk(tmp_path, *FALLS)
+    one.market.image("SPY", "99")
+    one.market.wait(40)
+    await one.killed()
+    whole = one.again()
+    assert whole.events > 40
+    (tmp_path / "tape-20261112.db").write_bytes(b"no database" * 1_000)
+    with capture_logs() as said:
+        again = one.again()
+    assert (again.start, again.events) == (whole.start, whole.events)
+    assert [entry["reason"].split(":")[0] for entry in said] == ["tape-20261112.db is damaged"]
 
 
 async def test_a_symbol_that_was_not_subscribed_for_a_while_has_a_hole(tmp_path: Path) -> None:

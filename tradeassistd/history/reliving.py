@@ -34,6 +34,7 @@ from tradeassistd.engine.rule import RuleSet
 from tradeassistd.history.warm import read_fills, read_past
 from tradeassistd.market.session import trading_day
 from tradeassistd.store.directory import tape_paths
+from tradeassistd.store.faults import DamagedError
 from tradeassistd.store.tape_past import TapeSpan, count_back, read_tapes, standing_at, tape_span
 
 TAPES_MAX = 3
@@ -70,25 +71,34 @@ def go_on(directory: Path, rule_set: RuleSet, start: Start, saved_until_us: int)
     """An engine as it was at the end of the tapes of that directory; to be called in a thread.
 
     `start` has the stored states, which are as of `saved_until_us` (NEVER_US: all is stored, nothing is decided late).
-    When the tapes cannot be read the engine is as new, which the log says.
+    What is older than a damaged tape is left out; when the newest cannot be read the engine is as new. The log says so.
     """
+    paths = tape_paths(directory)[:TAPES_MAX]
+    while True:
+        try:
+            return _gone_on(directory, paths, rule_set, start, saved_until_us)
+        except TradeAssistError as error:
+            log.error("tape.not_relived", reason=str(error))
+            if not isinstance(error, DamagedError) or error.path not in paths[1:]:
+                return GoneOn(Engine(rule_set), start, None)
+            paths = paths[: paths.index(error.path)]
+
+
+def _gone_on(directory: Path, paths: Sequence[Path], rule_set: RuleSet, start: Start, saved_until_us: int) -> GoneOn:
     engine = Engine(rule_set)
-    try:
-        relived, paths, events = _chosen(directory, engine, saved_until_us)
-        if relived is None:
-            return GoneOn(engine, start, None)
-        start = replace(start, relived=relived)
-        late = relive(engine, start, read_tapes(paths, relived.from_us))
-        fills = read_fills(directory, engine.symbols, relived.from_us)
-    except TradeAssistError as error:
-        log.error("tape.not_relived", reason=str(error))
-        return GoneOn(Engine(rule_set), replace(start, relived=None), None)
-    return GoneOn(engine, start, late, events, fills)
+    relived, used, events = _chosen(directory, paths, engine, saved_until_us)
+    if relived is None:
+        return GoneOn(engine, start, None)
+    start = replace(start, relived=relived)
+    late = relive(engine, start, read_tapes(used, relived.from_us))
+    return GoneOn(engine, start, late, events, read_fills(directory, engine.symbols, relived.from_us))
 
 
-def _chosen(directory: Path, engine: Engine, saved_until_us: int) -> tuple[Relived | None, list[Path], int]:
-    """What is relived, from which tapes (oldest first), and how many events those are."""
-    tapes = [span for path in tape_paths(directory)[:TAPES_MAX] if (span := tape_span(path)).last_us]
+def _chosen(
+    directory: Path, paths: Sequence[Path], engine: Engine, saved_until_us: int
+) -> tuple[Relived | None, list[Path], int]:
+    """What is relived, from which of the tapes (newest first; given oldest first), and how many events those are."""
+    tapes = [span for path in paths if (span := tape_span(path)).last_us]
     if not tapes or not tapes[0].whole:
         return None, [], 0
     last_us = tapes[0].last_us
