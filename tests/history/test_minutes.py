@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.test_series import MINUTE_US, OPEN_US
 from tests.history.test_warm import minute, minutes
@@ -13,8 +14,10 @@ from tradeassistd.base.clock import ManualClock
 from tradeassistd.history.minutes import Drawn, read_bars
 from tradeassistd.market.bar import Stretch
 from tradeassistd.market.instrument import instrument_of
-from tradeassistd.store.official import Span, insert_official, insert_span
+from tradeassistd.store.official import Span, insert_official, insert_span, newest_bar_us
 from tradeassistd.store.writer import Store
+
+DAY_US = 1_440 * MINUTE_US
 
 
 def us(number: float) -> int:
@@ -57,6 +60,28 @@ async def test_a_longer_bar_that_touches_a_hole_is_not_made(store: Store) -> Non
 async def test_bounds_within_a_bar_leave_that_bar_out(store: Store) -> None:
     assert [bar.start_us for bar in (await read(store, "5m", 22, 38)).bars] == [us(25), us(30)]
     assert (await read(store, "1d", 0, 40)).bars == []
+
+
+async def test_schwabs_longer_bars_stand_where_minutes_are_not_known(store: Store) -> None:
+    fives = [replace(minute(us(at), 800), interval="5m", end_us=us(at + 5)) for at in (0, 10, 15)]
+    await store.transaction(lambda raw: insert_official(raw, fives, "rest", 1))
+    found = await read(store, "5m", 0, 40)
+    assert [((bar.start_us - OPEN_US) // MINUTE_US, bar.open) for bar in found.bars] == [
+        (0, 100), (10, 800), (15, 800), (20, 120), (25, 126), (30, 130), (35, 135),
+    ]  # fmt: skip
+    assert found.holes == [Span("SPY", us(9), us(10))]
+
+
+async def test_schwabs_days_are_of_the_symbols_own_session(store: Store) -> None:
+    midnight = us(-9.5 * 60)
+    days = [replace(minute(midnight + at, 800), interval="1d", end_us=midnight + at + DAY_US) for at in (-DAY_US, 0)]
+    await store.transaction(lambda raw: insert_official(raw, days, "rest", 1))
+    # Sunday is no trading day, whatever somebody tells of it.
+    found = await read(store, "1d", -3 * 1440, 1440)
+    assert [(bar.start_us, bar.end_us, bar.open) for bar in found.bars] == [(us(0), us(390), 800)]
+    assert all(hole.to_us <= midnight or hole.from_us > us(390) for hole in found.holes)
+    assert (await read(store, "1d", -3 * 1440, 1440, "ext")).bars == []
+    assert await store.read(lambda raw: newest_bar_us(raw, "SPY", "1d")) == midnight + DAY_US
 
 
 async def test_a_word_the_instrument_lacks(store: Store) -> None:

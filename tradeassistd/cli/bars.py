@@ -30,7 +30,7 @@ from tradeassistd.market.instrument import Instrument, instrument_of
 from tradeassistd.market.price import PRICE_SCALE, price_text
 from tradeassistd.market.session import NEW_YORK, series_session, session_words, window_at
 from tradeassistd.store.directory import MAIN_FILE
-from tradeassistd.store.official import Span, newest_minute_us
+from tradeassistd.store.official import Span, newest_bar_us
 from tradeassistd.store.reading import reading
 
 ROWS_BESIDE_CHART = 5
@@ -86,7 +86,7 @@ def _read(
 ) -> Drawn:
     """The bars between the two, or as many as are wanted before the end; reaching further back until there are."""
     with reading(directory / MAIN_FILE, "main") as raw:
-        to_us = instants.to_us(end, newest_minute_us(raw, instrument.symbol))
+        to_us = instants.to_us(end, newest_bar_us(raw, instrument.symbol, interval))
         if begin or not to_us:
             return read_bars(raw, instrument, interval, session, instants.from_us(begin, 0), to_us)
         days = 2

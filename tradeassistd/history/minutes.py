@@ -21,9 +21,13 @@ from tradeassistd.engine.bars.archive import Hole, put_together
 from tradeassistd.history.gaps import joined, missing
 from tradeassistd.market.bar import ARCHIVE_INTERVAL, INTERVALS_S, Bar
 from tradeassistd.market.instrument import Instrument
-from tradeassistd.market.session import bar_bounds
+from tradeassistd.market.session import bar_bounds, series_session
 from tradeassistd.store.bars import select_minutes, select_stretches
 from tradeassistd.store.official import Span, select_official, select_spans
+
+_DAY_US = INTERVALS_S["1d"] * US_PER_S
+_EVENING_US, _NIGHT_US = _DAY_US // 4, _DAY_US // 6
+"""A trading day begins at 18:00 of the evening before at the earliest, and ends at 20:00 at the latest."""
 
 
 class Drawn(NamedTuple):
@@ -62,6 +66,7 @@ def read_bars(
 ) -> Drawn:
     """The closed bars of any interval and session that lie between two instants, put together as the engine does it.
 
+    Where the minutes are not known, Schwab's own bars of that interval stand, as far as it was asked for them.
     Raises ValueError for a session that the instrument lacks.
     """
     symbol = instrument.symbol
@@ -80,8 +85,41 @@ def read_bars(
     def trades(bar: Bar) -> int:
         return seen[bisect_left(starts_us, bar.end_us)] - seen[bisect_left(starts_us, bar.start_us)]
 
-    bars = [bar for bar in closed.bars if bar.end_us <= to_us and bar.start_us >= from_us]
-    return Drawn([replace(bar, trades=trades(bar)) for bar in bars], holes)
+    told = [
+        (span, bar)
+        for span, bar in _told(raw, instrument, interval, session, from_us, to_us)
+        if not _within(known, bar)
+    ]
+    bars = {bar.start_us: bar for _, bar in told}
+    for bar in closed.bars:
+        if bar.end_us <= to_us and bar.start_us >= from_us:
+            bars[bar.start_us] = replace(bar, trades=trades(bar))
+    if told:
+        holes = missing(instrument, joined([*known, *(span for span, _ in told)]), begin_us, until_us)
+    return Drawn([bars[start_us] for start_us in sorted(bars)], holes)
+
+
+def _told(
+    raw: sqlite3.Connection, instrument: Instrument, interval: str, session: str, from_us: int, to_us: int
+) -> Iterator[tuple[tuple[int, int], Bar]]:
+    """Schwab's own bars of an interval longer than a minute, each with the span of which it tells.
+
+    A day's is from midnight to midnight in New York, and is of the symbol's own session.
+    """
+    if interval == ARCHIVE_INTERVAL:
+        return
+    is_day = interval == "1d"
+    if is_day and session != series_session(instrument):
+        return
+    for bar in select_official(raw, instrument.symbol, interval, from_us - _DAY_US, to_us):
+        span = (bar.start_us, bar.end_us)
+        bounds = bar_bounds(instrument, session, interval, bar.start_us + _DAY_US // 2 if is_day else bar.start_us)
+        if is_day:
+            span = (bar.start_us - _EVENING_US, bar.end_us - _NIGHT_US)
+        elif bounds != span:
+            continue
+        if bounds is not None and from_us <= bounds[0] and bounds[1] <= to_us:
+            yield span, replace(bar, session=session, start_us=bounds[0], end_us=bounds[1])
 
 
 def _within(spans: Sequence[tuple[int, int]], bar: Bar) -> bool:

@@ -98,13 +98,14 @@ def select_spans(raw: sqlite3.Connection, symbol: str) -> list[Span]:
     return [Span(*row) for row in rows]
 
 
-def newest_minute_us(raw: sqlite3.Connection, symbol: str) -> int:
-    """Where the last one-minute bar of a symbol ends, made of trades or told by Schwab; 0 when there is none."""
+def newest_bar_us(raw: sqlite3.Connection, symbol: str, interval: str) -> int:
+    """Where the last one-minute bar of a symbol ends, made of trades or told by Schwab, or Schwab's last one of that
+    interval; 0 when there is none."""
     ours = "SELECT end_us FROM bars WHERE symbol = :symbol AND interval = '1m' AND session = 'always'"
     theirs = "SELECT end_us FROM official_bars WHERE symbol = :symbol AND interval = '1m'"
-    newest = (
-        raw.execute(f"{one} ORDER BY start_us DESC LIMIT 1", {"symbol": symbol}).fetchone() for one in (ours, theirs)
-    )
+    told = "SELECT end_us FROM official_bars WHERE symbol = :symbol AND interval = :interval"
+    given = {"symbol": symbol, "interval": interval}
+    newest = (raw.execute(f"{one} ORDER BY start_us DESC LIMIT 1", given).fetchone() for one in (ours, theirs, told))
     return max(row[0] if row else 0 for row in newest)
 
 
