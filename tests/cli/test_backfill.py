@@ -112,6 +112,12 @@ def test_what_cannot_be_meant_is_a_usage_error(tmp_path: Path) -> None:
     for option in ("--from", "--to"):
         result = CliRunner().invoke(app, [*settings(tmp_path), "SPY", option, "monday"])
         assert result.exit_code == 2 and "'monday' is no date such as 2026-11-20" in result.output
+    backwards = CliRunner().invoke(
+        app, [*settings(tmp_path), "SPY", "--from", "2026-11-20", "--to", "2026-11-19"]
+    )  # fmt: skip
+    assert backwards.exit_code == 2 and "2026-11-19 lies before 2026-11-20" in backwards.output
+    odd = CliRunner().invoke(app, [*settings(tmp_path), "SPY", "--interval", "2m"])
+    assert odd.exit_code == 2 and "write one of 1m, 5m, 1d" in odd.output
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,7 @@ def test_limit_is_how_many_the_newest(desk: Path) -> None:
         (("QQQ",), 1, "no 5m bars of QQQ"),
         (("SPY", "--interval", "7m"), 2, "write one of 1m"),
         (("SPY", "--session", "globex"), 2, "has no session"),
+        (("SPY", "--from", "2026-11-20", "--to", "2026-11-19"), 2, "2026-11-19 lies before 2026-11-20"),
         (("spy",), 2, "is not a symbol"),
         (("SPY", "--from", "yesterday"), 2, "is not a date or time"),
         (("SPY", "--to", "2026-11-16 09:30 EST"), 2, "America/New_York"),

@@ -78,6 +78,7 @@ def test_the_exit_code_says_whether_all_that_schwab_has_is_here(
     ("arguments", "said"),
     [
         (("SPY", "--from", "monday"), "is no date"),
+        (("SPY", "--from", "2026-11-20", "--to", "2026-11-19"), "lies before"),
         ((), "no "),
     ],
 )

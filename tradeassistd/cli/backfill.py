@@ -37,8 +37,15 @@ class Watched(Protocol):
         """Its answers without the first `after` (api.models.BackfilledDay)."""
 
 
-def given_day(text: str, option: str) -> date | None:
-    """The date of an option; None when it is empty. Raises typer.BadParameter."""
+def given_days(begin: str, end: str) -> tuple[date | None, date | None]:
+    """The dates of --from and --to; None for one that is empty. Raises typer.BadParameter."""
+    first, last = _given_day(begin, "--from"), _given_day(end, "--to")
+    if first and last and last < first:
+        raise typer.BadParameter(f"{last} lies before {first}", param_hint="--to")
+    return first, last
+
+
+def _given_day(text: str, option: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

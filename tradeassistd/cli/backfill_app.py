@@ -35,11 +35,15 @@ def backfill(
     The running daemon does it, and goes on when this ends; without a daemon it is done here. Days that are stored are
     not asked for again, so the same command goes on where it was interrupted.
     """
-    from tradeassistd.cli.backfill import given_day, run, stop_it
+    from tradeassistd.cli.backfill import given_days, run, stop_it
+    from tradeassistd.feed.history import INTERVALS
 
     if stop:
         raise typer.Exit(stop_it(config, as_json=as_json))
+    if interval not in INTERVALS:
+        raise typer.BadParameter(f"write one of {', '.join(INTERVALS)}", param_hint="--interval")
+    first, last = given_days(begin, end)
     raise typer.Exit(
-        run(config, [one for given in symbols or [] for one in given.split(",") if one], interval,
-            given_day(begin, "--from"), given_day(end, "--to"), again=again, every_day=every_day, as_json=as_json)
+        run(config, [one for given in symbols or [] for one in given.split(",") if one], interval, first, last,
+            again=again, every_day=every_day, as_json=as_json)
     )  # fmt: skip

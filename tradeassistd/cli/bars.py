@@ -87,8 +87,11 @@ def _read(
     """The bars between the two, or as many as are wanted before the end; reaching further back until there are."""
     with reading(directory / MAIN_FILE, "main") as raw:
         to_us = instants.to_us(end, newest_bar_us(raw, instrument.symbol, interval))
+        first_us = instants.from_us(begin, 0)
+        if end and to_us <= first_us:
+            raise typer.BadParameter(f"{end} lies before {begin}", param_hint="--to")
         if begin or not to_us:
-            return read_bars(raw, instrument, interval, session, instants.from_us(begin, 0), to_us)
+            return read_bars(raw, instrument, interval, session, first_us, to_us)
         days = 2
         while True:
             from_us = trading_days_back(to_us, days)

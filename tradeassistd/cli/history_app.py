@@ -61,10 +61,10 @@ def verify(
 
     Asks the running daemon, who asks Schwab; without a daemon it is done here. Nothing is changed.
     """
-    from tradeassistd.cli.backfill import given_day
+    from tradeassistd.cli.backfill import given_days
     from tradeassistd.cli.history import run
 
     raise typer.Exit(
-        run(config, [one for given in symbols or [] for one in given.split(",") if one], given_day(begin, "--from"),
-            given_day(end, "--to"), every_day=every_day, as_json=as_json)
+        run(config, [one for given in symbols or [] for one in given.split(",") if one], *given_days(begin, end),
+            every_day=every_day, as_json=as_json)
     )  # fmt: skip
