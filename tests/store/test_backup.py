@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import shutil
@@ -188,6 +189,20 @@ async def test_a_backup_leaves_nothing_behind_and_changes_nothing(filled: Path, 
     backed_up(filled, tmp_path / "out" / "b.tar.gz")
     assert names_in(tmp_path / "out") == ["b.tar.gz"]
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in files] == before
+
+
+async def test_what_a_killed_backup_left_is_removed_by_the_next_and_not_while_it_works(
+    filled: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for name in (".b.tar.gz.left0000", ".b.tar.gz.at_work0", ".other.tar.gz.left000"):
+        (out / name).mkdir(parents=True)
+        (out / name / MAIN_FILE).write_bytes(b"a copy")
+    working = os.open(out / ".b.tar.gz.at_work0", os.O_RDONLY)
+    fcntl.flock(working, fcntl.LOCK_EX)
+    backed_up(filled, out / "b.tar.gz")
+    assert names_in(out) == [".b.tar.gz.at_work0", ".other.tar.gz.left000", "b.tar.gz"]
+    os.close(working)
 
 
 async def test_standard_tools_read_it(filled: Path, tmp_path: Path) -> None:

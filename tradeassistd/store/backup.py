@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import glob
 import os
 import shutil
 import sqlite3
@@ -47,11 +49,13 @@ def write_backup(
     or is something else than a backup, else like `stills`.
     """
     _refuse_other(target)
+    _clear_left_behind(target)
     _refuse_full(directory, target, days)
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))  # mode 0700
     except OSError as error:
         raise _not_written(target, error) from error
+    held = _hold(scratch)
     try:
         with stills(directory, scratch, days=days, progress=progress) as found:
             files = found.files
@@ -65,6 +69,34 @@ def write_backup(
         raise _not_written(target, error) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def _clear_left_behind(target: Path) -> None:
+    """Remove what backups of that name left behind that were killed: a copy of main.db each."""
+    for scratch in target.parent.glob(f".{glob.escape(target.name)}.????????"):  # as mkdtemp names them
+        held = _hold(scratch)
+        if held is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+            os.close(held)
+
+
+def _hold(folder: Path) -> int | None:
+    """Lock a folder until what is given is closed, or the process has ended; None when it cannot be had.
+
+    Another backup is at work there, it is somebody else's, or its file system knows no locks: then nobody removes it.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
 
 
 def size_of(directory: Path, days: int | None = None) -> int:
