@@ -186,7 +186,10 @@ class Machine(Compiled):
         """Nobody watches until the next judging: what has changed by then was missed or is late."""
         if self.rule.evaluate.at_minute is None:  # once a day is all that rule ever looks
             self._lose(late=bool(self.state.judged_us))
-        counts.restart(self.state)
+        state = self.state
+        if state.held_us or state.holding_us or state.clear_held_us or state.clearing_us:
+            self.dirty = True  # a kill before the next judging must not bring back what was counted before the cut
+        counts.restart(state)
         self._set_timer(self.state.judged_us)
 
     def _lose(self, *, late: bool) -> None:

@@ -247,6 +247,18 @@ def test_who_knew_nothing_for_long_before_the_kill_has_no_cut_open() -> None:
     assert [plainly(one) for one in restarted.said] == [plainly(one) for one in through.said]
 
 
+def test_what_was_counted_before_a_cut_does_not_come_back_with_a_kill() -> None:
+    story = Story(rule_set().rules, now_us=BEGIN_US, rules_hash=rule_set().hash)
+    images(story, 100)
+    story.trade("SPY", "103", after_s=6)  # `held` counts its five seconds
+    story.cut_off(0)
+    story.save()
+    story.wait(10)
+    story.restart(2, killed=True)
+    story.save()
+    assert not [one for one in story.said if (one.rule_id, one.kind) == ("held", Kind.FIRED)]
+
+
 def plainly(one: Transition) -> Transition:
     """Without what a firing was last held by: that is not stored, so a reminder after a restart shows what is now."""
     if one.kind not in (Kind.REMINDED, Kind.TOLD):
