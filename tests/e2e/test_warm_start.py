@@ -227,7 +227,7 @@ async def test_what_was_silenced_when_it_happened_is_silenced_when_it_is_decided
         assert watcher.daemon.live is not None
         await watcher.daemon.live.hear(lambda now_us: Silence(now_us, until_us, rules=("level",), number=1))
         await desk.quiet_until(watcher, "16T09:30:45")  # it was said before all that is judged again
-        await watcher.daemon.live.save({})
+        await watcher.daemon.live.house.save({})
         copy(main, tmp_path / "killed.db")
         for second, price in ((50, 102), (52, 100.5)):  # within the silence, and behind its end
             await desk.trade(watcher, ms(f"16T09:30:{second}"), price)
