@@ -20,7 +20,8 @@ import structlog
 
 from tests.scenarios.stage import instant_us
 from tests.scenarios.world import WorldLoop
-from tests.soak.checks import PROBLEMS_SHOWN_MAX, WARM_UP_H, check_all, rss_slope_kb
+from tests.soak.checks import PROBLEMS_SHOWN_MAX, check_all
+from tests.soak.memory import slope_kb, warm_up_h
 from tests.soak.oracle import Verdict
 from tests.soak.truth import Truth
 from tests.soak.week import Run, live_through
@@ -86,7 +87,8 @@ def _report(run: Run, verdict: Verdict, lived_s: float, took_s: float) -> None:
 
 
 def _slope(run: Run) -> str:
-    return f"{rss_slope_kb(run):+.0f} KB a day" if run.hours > WARM_UP_H else "too short for a slope"
+    slope = slope_kb(run)
+    return "too short for a slope" if slope is None else f"{slope:+.0f} KB a day from hour {warm_up_h(run.start_us)} on"
 
 
 def _counts(counter: dict[str, int]) -> str:

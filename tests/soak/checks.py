@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 
+from tests.soak.memory import SLOPE_KB_MAX, slope_kb
 from tests.soak.oracle import TOLERANCE_US, Seen, Span, Step, Verdict, judge, steps
 from tests.soak.rules import SYMBOLS, levels
 from tests.soak.truth import Truth
@@ -24,11 +24,8 @@ from tradeassistd.store.tape_past import read_tapes
 IMAGE_WITHIN_US = 2 * US_PER_S
 DOUBT_US = 15 * US_PER_S
 """So long after a fault that distorts prices the next change of every symbol has come."""
-RSS_SLOPE_KB_MAX = 1024.0
 OWN = "!tradeassist"
 """What the daemon says of itself is no transition of a rule."""
-WARM_UP_H = 72
-"""One-minute bars of two trading days, caches and the allocator's arenas fill up until then."""
 PROBLEMS_SHOWN_MAX = 40
 
 
@@ -110,8 +107,8 @@ def check_all(run: Run, truth: Truth) -> Verdict:
                 judge(level, prices, stored[level.rule_id], verdict)
     _check_replay(run, verdict)
     _check_deliveries(run, verdict)
-    slope = rss_slope_kb(run)
-    if slope > RSS_SLOPE_KB_MAX:
+    slope = slope_kb(run)
+    if slope is not None and slope > SLOPE_KB_MAX:
         verdict.problems.append(f"memory grows by {slope:.0f} KB a day")
     return verdict
 
@@ -161,14 +158,3 @@ def _check_deliveries(run: Run, verdict: Verdict) -> None:
         verdict.problems.append(f"deliveries that did not arrive: {left}")
     if sent != run.posts - run.repeats:
         verdict.problems.append(f"{sent} deliveries are stored as sent, {run.posts - run.repeats} arrived")
-
-
-def rss_slope_kb(run: Run) -> float:
-    """By how many kilobytes a day memory grows within a life of the daemon, after the warm-up; 0 where none is left.
-
-    An hour with a start does not count: a process of its own would begin with nothing, and here what one life leaves
-    lies scattered between what the next one takes.
-    """
-    warm = [sample for sample in run.samples if sample.hours >= WARM_UP_H]
-    grown = [after.rss_kb - before.rss_kb for before, after in pairwise(warm) if before.starts == after.starts]
-    return sum(grown) / len(grown) * 24 if grown else 0.0

@@ -114,6 +114,7 @@ class Run:
     """What is left of a soak, beside the files in `folder`."""
 
     folder: Path
+    start_us: int
     hours: int
     seed: int
     samples: list[Sample] = field(default_factory=list)
@@ -154,7 +155,7 @@ class Counting(Watcher):
 
 async def live_through(folder: Path, truth: Truth, start_us: int, days: int, seed: int) -> Run:
     """Run the soak; everything it leaves is in `folder`."""
-    run = Run(folder, days * 24, seed)
+    run = Run(folder, start_us, days * 24, seed)
     (folder / "rules.d").mkdir(parents=True)
     for path in SHIPPED.glob("*.yaml"):
         shutil.copy(path, folder / "rules.d")
