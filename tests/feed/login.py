@@ -19,7 +19,8 @@ from tradeassistd.base.config import SchwabSettings
 from tradeassistd.base.errors import TransientError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import Turns
-from tradeassistd.feed.auth import META_KEY, Login
+from tradeassistd.feed.auth import Login
+from tradeassistd.feed.login_told import META_KEY
 from tradeassistd.feed.token import TokenFile
 
 PATIENCE_S = 20.0
@@ -86,7 +87,7 @@ class Desk:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         await self.login.begin()
-        loops = [asyncio.create_task(loop) for loop in (self.login.run(), self.login.count_down())]
+        loops = [asyncio.create_task(loop) for loop in (self.login.run(), self.login.told.count_down())]
         await settle()
         try:
             yield

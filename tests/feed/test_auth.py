@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.feed.login import CREATED_S, a_desk, come_about, content
-from tradeassistd.feed.auth import META_KEY, UNREADABLE_AFTER_S
+from tradeassistd.feed.auth import UNREADABLE_AFTER_S
+from tradeassistd.feed.login_told import META_KEY
 from tradeassistd.feed.refusals import LoginNeeded
 
 # --- fresh in the background -----------------------------------------------------------------------------------------

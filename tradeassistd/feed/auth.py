@@ -9,10 +9,9 @@ once: the stream that runs goes on, as Schwab looks at tokens only when a connec
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from watchfiles import Change, awatch
@@ -21,15 +20,15 @@ from tradeassistd.base.clock import Clock, WallClock
 from tradeassistd.base.config import SchwabSettings
 from tradeassistd.base.errors import ConfigError, TransientError
 from tradeassistd.base.instant import US_PER_S, iso
-from tradeassistd.base.turns import DISK_WITHIN_S, IDLE, Turns
+from tradeassistd.base.turns import Turns
 from tradeassistd.engine.events import ON_LINE
 from tradeassistd.feed.calls import Calls
 from tradeassistd.feed.client import open_client, refresh
-from tradeassistd.feed.countdown import due_notice, next_due_us
 from tradeassistd.feed.frames import Frame
+from tradeassistd.feed.login_told import DEAD, DOWN, LoginTold, Memory, Say
 from tradeassistd.feed.refusals import LOG_IN, LoginDenied, LoginNeeded, Unauthorized
 from tradeassistd.feed.schwab import Charts, Stream
-from tradeassistd.feed.token import REFRESH_TOKEN_S, Signature, Token, TokenFile
+from tradeassistd.feed.token import Signature, Token, TokenFile
 
 REFRESH_BEFORE_S = 300
 """The access token is refreshed so long before it expires: after 25 of 30 minutes."""
@@ -42,32 +41,11 @@ UNREADABLE_AFTER_S = 30.0
 """Whoever writes it in place has done so by then; one that stays unreadable is told."""
 RENEW_AGAIN_AFTER_S = 60.0
 """An access token younger than this is not the reason for a refusal."""
-META_KEY = "schwab_login"
-DEAD, DOWN = "dead", "down"
-"""Marks of what is said beside the countdown: the token is dead; and nothing comes any more."""
-
 log = structlog.get_logger(__name__)
 
 
-class Say(Protocol):
-    """Tells people (live.path.Live.say); `memory` is kept in the same transaction."""
-
-    def __call__(self, title: str, text: str, severity: str = ..., memory: Mapping[str, str] = ...) -> None: ...
-
-
-class Memory(Protocol):
-    """What outlives the daemon (store.writer.Store)."""
-
-    async def recall(self, key: str) -> str: ...
-    async def remember(self, key: str, value: str) -> None: ...
-
-
 class Login:
-    """The login, from the token file. `run` keeps it, `count_down` tells of its end; hand `entered` the feed's states.
-
-    The seven days are counted on the computer's clock; where market time is the feed's (`clock: market`), from the
-    market time at which the login was first seen.
-    """
+    """The login, from the token file. `run` keeps it, `told` tells of its end; hand `entered` the feed's states."""
 
     def __init__(
         self,
@@ -92,16 +70,9 @@ class Login:
         self.calls: Calls | None = None
         """Notes every call to Schwab of the clients opened from then on."""
         self._settings = settings
-        self._say = say
-        self._memory = memory
         self._clock = clock
         self._wall = wall or WallClock()
-        self._market_time = market_time
-        self._token: Token | None = None
         self._signature: Signature | None = None
-        self._begun_us = 0
-        self._said: set[str] = set()
-        self._unsaved = False
         self._dead = ""
         self._unreadable = ""
         self._unreadable_since_s: float | None = None
@@ -117,18 +88,15 @@ class Login:
         """The refresh token that was stored last: Schwab may change it when it refreshes."""
         self._writing: asyncio.Task[None] | None = None
         self._heard = asyncio.Event()
-        self._changed = asyncio.Event()
         self._turn = turns.join("login")
-        self._count_turn = turns.join("login.countdown")
+        self.told = LoginTold(say, memory, clock, turns, self._heard.set, market_time=market_time)
 
     async def begin(self) -> None:
         """Read the token and what was said of it before; to be called once, before the loops. A missing token is no
         error: the connection says that a login is needed."""
-        kept = json.loads(await self._memory.recall(META_KEY) or "{}")
         self._signature = self.file.signature()
         self._read()
-        if self._token is not None and kept.get("created_s") == self._token.created_s:
-            self._said, self._begun_us = set(kept["said"]), kept["begun_us"]
+        await self.told.recall()
 
     def open_stream(self, put: Callable[[Frame], None]) -> Stream:
         """A stream for one connection, with the newest token. Raises LoginNeeded, without asking Schwab once more."""
@@ -154,8 +122,8 @@ class Login:
         self._feed, self._feed_reason = state, reason
         if state == "auth_needed":
             self._tell_needed(reason)
-        elif state in ON_LINE and DOWN in self._said:
-            self._unsay(DOWN)
+        elif state in ON_LINE:
+            self.told.unsay(DOWN)
 
     async def run(self) -> None:
         """Until cancelled: refresh in time, take up a new login."""
@@ -167,7 +135,7 @@ class Login:
                 if self._refresh_in_s() <= 0:
                     self._turn(REFRESH_WITHIN_S)
                     await self._refresh()
-                await self._save()
+                await self.told.save(self._turn)
                 self._turn(LOOK_EVERY_S)
                 with suppress(TimeoutError):
                     async with self._clock.deadline(min(LOOK_EVERY_S, max(self._refresh_in_s(), 0.0))):
@@ -177,27 +145,6 @@ class Login:
             with suppress(asyncio.CancelledError):
                 await listener
 
-    async def count_down(self) -> None:
-        """Until cancelled: say that the login ends, in time and each time once."""
-        self._count_turn(IDLE)
-        while True:
-            await self._clock.sleep_until(1)  # before the first frame there is no market time
-            self._changed.clear()
-            self._note_begin()
-            now_us, next_us = self._clock.now_us(), None
-            if self._token is not None and not self._dead:
-                notice = due_notice(self.ends_us, now_us, self._said)
-                if notice is not None:
-                    log.warning("login.ends", ends=iso(self.ends_us))
-                    self._tell(notice.title, notice.text, notice.severity, notice.marks)
-                next_us = next_due_us(self.ends_us, now_us)
-            await self._until(next_us)
-
-    @property
-    def ends_us(self) -> int:
-        """When Schwab ends the login; 0 while that is not known."""
-        return self._begun_us + REFRESH_TOKEN_S * US_PER_S if self._begun_us else 0
-
     @property
     def needed(self) -> str:
         """Why somebody has to log in; empty while nobody has to."""
@@ -205,12 +152,10 @@ class Login:
 
     def status(self) -> dict[str, Any]:
         """For `status`; no secrets. Times are ISO text, empty when not known."""
-        token = self._token
+        token = self.token
         return {
             "needed": self.needed,
-            "logged_in": iso(self._begun_us) if self._begun_us else "",
-            "ends": iso(self.ends_us) if self.ends_us else "",
-            "ends_in_s": (self.ends_us - self._clock.now_us()) // US_PER_S if self.ends_us else None,
+            **self.told.document(),
             "refreshed": iso(self._refreshed_us) if self._refreshed_us else "",
             "access_until": iso(token.access_until_s * US_PER_S) if token and token.access_until_s else "",
             "created_s": token.created_s if token else 0,
@@ -223,9 +168,9 @@ class Login:
         signature = self.file.signature()
         if signature != self._signature or self._unreadable:
             self._signature = signature
-            before = self._token
+            before = self.token
             self._read()
-            if self._token is not None and not self._unreadable:
+            if self.token is not None and not self._unreadable:
                 self._take_up(before)
         self._tell_unreadable()
         if self._feed == "auth_needed" and self._signature != self._opened_with and not self._unreadable:
@@ -238,7 +183,7 @@ class Login:
 
     async def renew(self, client: Any) -> None:
         """A fresh access token for a client whose token Schwab did not take. Raises what `refresh` raises."""
-        token = self._token
+        token = self.token
         try:
             await refresh(client)
         except LoginNeeded as error:
@@ -249,21 +194,21 @@ class Login:
     def refused(self, reason: str, token: Token | None) -> None:
         """Schwab says that this token is dead. Raises TransientError when another login has taken its place."""
         self.look()
-        if token is not None and self._token is not None and self._token.refresh_token != token.refresh_token:
+        if token is not None and self.token is not None and self.token.refresh_token != token.refresh_token:
             raise TransientError("somebody has logged in to Schwab meanwhile")
         self._dead, self._last_error = reason, reason
         log.error("login.needed", reason=reason)
-        self._changed.set()
+        self._tell_of_token()
         self._tell_needed(reason)
 
     @property
     def token(self) -> Token | None:
         """What the token file said last."""
-        return self._token
+        return self.told.token
 
     def _read(self) -> None:
         try:
-            self._token, self._unreadable = self.file.token(), ""
+            self.told.token, self._unreadable = self.file.token(), ""
         except ConfigError as error:
             if error.message != self._unreadable:
                 log.warning("token.unreadable", reason=error.message)
@@ -271,18 +216,22 @@ class Login:
 
     def _take_up(self, before: Token | None) -> None:
         """The file was written: by a refresh, by somebody who logged in, or anew with what it had."""
-        assert self._token is not None
+        assert self.token is not None
         self._dead = self._last_error = ""
         self._retries, self._retry_at_s = 0, 0.0
-        known = before is not None and self._token.refresh_token in (before.refresh_token, self._stored)
-        if before is not None and known and self._token.is_same_login(before):
-            if self._token.access_until_s > before.access_until_s:  # schwab-py refreshes too, when it has to
+        known = before is not None and self.token.refresh_token in (before.refresh_token, self._stored)
+        if before is not None and known and self.token.is_same_login(before):
+            if self.token.access_until_s > before.access_until_s:  # schwab-py refreshes too, when it has to
                 self._refreshed_us, self._refreshed_s = self._wall.now_us(), self._clock.elapsed_s()
         else:
-            self._begun_us, self._said, self._unsaved = 0, set(), True
+            self.told.forget()
             self._refreshed_us, self._refreshed_s = 0, float("-inf")
-            log.info("login.new", logged_in=iso(self._token.created_s * US_PER_S))
-        self._changed.set()
+            log.info("login.new", logged_in=iso(self.token.created_s * US_PER_S))
+        self._tell_of_token()
+
+    def _tell_of_token(self) -> None:
+        self.told.is_dead = bool(self._dead)
+        self.told.changed()
 
     def _tell_unreadable(self) -> None:
         now_s = self._clock.elapsed_s()
@@ -294,53 +243,11 @@ class Login:
             self._tell_needed(self._unreadable)
 
     def _tell_needed(self, reason: str) -> None:
-        """Say it loudly and once; and once more when the line drops that was up until then."""
-        mark = DEAD if self._feed in ON_LINE else DOWN
-        if mark in self._said:
-            return
-        if mark == DEAD:
-            title = "Schwab login needed, or the feed ends"
-            text = f"{reason}. Prices still come until the line drops; then nothing is watched any more."
-        else:
-            title = "Schwab login needed: nothing is watched"
-            text = f"{reason}. Nothing comes from Schwab until somebody logs in."
-        self._tell(title, f"{text} Run: tradeassist auth login", "critical", (mark,))
-
-    def _tell(self, title: str, text: str, severity: str, marks: Collection[str]) -> None:
-        self._said.update(marks)
-        self._say(title, text, severity, {META_KEY: self._kept()})
-
-    def _unsay(self, *marks: str) -> None:
-        self._said.difference_update(marks)
-        self._unsaved = True
-        self._heard.set()
-
-    def _note_begin(self) -> None:
-        """When the login began, in the time its end is counted in."""
-        if self._token is None or self._begun_us:
-            return
-        self._begun_us = self._clock.now_us() if self._market_time else self._token.created_s * US_PER_S
-        self._unsaved = True
-        self._heard.set()
-        log.info("login.counts", ends=iso(self.ends_us))
-
-    def _kept(self) -> str:
-        created_s = self._token.created_s if self._token else 0
-        return json.dumps({"created_s": created_s, "begun_us": self._begun_us, "said": sorted(self._said)})
-
-    async def _save(self) -> None:
-        if self._unsaved:
-            self._turn(DISK_WITHIN_S)
-            self._unsaved = False
-            try:
-                await self._memory.remember(META_KEY, self._kept())
-            except TransientError as error:
-                self._unsaved = True
-                log.warning("login.not_stored", reason=str(error))
+        self.told.needed(reason, on_line=self._feed in ON_LINE)
 
     def _refresh_in_s(self) -> float:
         """Seconds until the access token has to be refreshed; infinite while there is none to refresh."""
-        token = self._token
+        token = self.token
         if token is None or self._dead or self._unreadable:
             return float("inf")
         now_s = self._clock.elapsed_s()
@@ -352,7 +259,7 @@ class Login:
 
     async def _refresh(self) -> None:
         """In the background, with a client of its own; the connection takes its token from the file."""
-        token = self._token
+        token = self.token
         try:
             client = self.open_client()
             try:
@@ -379,8 +286,7 @@ class Login:
         now_s = self._clock.elapsed_s()
         self._retries, self._retry_at_s, self._last_error = 0, now_s + RETRY_FIRST_S, ""
         self._refreshed_us, self._refreshed_s = self._wall.now_us(), now_s
-        if DEAD in self._said:
-            self._unsay(DEAD)
+        self.told.unsay(DEAD)
         log.info("token.refreshed")
 
     def _store(self, content: dict[str, Any], *_: object, **__: object) -> None:
@@ -397,17 +303,6 @@ class Login:
         self._retry_at_s = self._clock.elapsed_s() + wait_s
         self._last_error = str(error) or "Schwab did not answer in time"
         log.warning("token.not_refreshed", reason=self._last_error, next_try_s=wait_s)
-
-    async def _until(self, at_us: int | None) -> None:
-        """Until that market time, or until the login changes."""
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._changed.wait())]
-        if at_us is not None:
-            waits.append(asyncio.ensure_future(self._clock.sleep_until(at_us)))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def _listen(self) -> None:
         """inotify says when to look; without it the look every ten seconds does it alone."""

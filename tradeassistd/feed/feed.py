@@ -25,7 +25,8 @@ from tradeassistd.market.bar import Bar
 from tradeassistd.market.session import trading_window_at
 
 if TYPE_CHECKING:
-    from tradeassistd.feed.auth import Login, Memory, Say
+    from tradeassistd.feed.auth import Login
+    from tradeassistd.feed.login_told import Memory, Say
 
 OpenStream = Callable[[Callable[[Frame], None]], StreamPort]
 
@@ -100,7 +101,7 @@ class Feed:
         """What has to run, by name."""
         loops = {"connection": self.connection.run(), "outage": self._outage.run(), "mute": self._mute.run()}
         if self._login is not None:
-            loops |= {"login": self._login.run(), "login.countdown": self._login.count_down()}
+            loops |= {"login": self._login.run(), "login.countdown": self._login.told.count_down()}
         return loops
 
     async def close(self) -> None:
