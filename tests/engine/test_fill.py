@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -16,6 +14,7 @@ from tradeassistd.engine.bars.series import BAR_GRACE_US
 from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import BarRow, Bars, ClockTurn, Connection, Gap
 from tradeassistd.engine.rule import Rule
+from tradeassistd.engine.symbol.symbols import SymbolState
 from tradeassistd.engine.transition import Kind
 from tradeassistd.market.bar import Bar
 from tradeassistd.market.instrument import instrument_of
@@ -40,26 +39,23 @@ def rules() -> tuple[Rule, ...]:
     )
 
 
-@dataclass
 class Watched:
-    """One life of /ES, with or without a cut."""
+    """One life of /ES, with cuts or without; each from a step until another."""
 
-    cut: tuple[int, int] | None = None
-    market: Market = field(init=False)
-    minutes: list[Bar] = field(default_factory=list)
-    _away: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(self, *cuts: tuple[int, int]) -> None:
+        self._begins, self._ends = {begin for begin, _ in cuts}, {end for _, end in cuts}
+        self._away = False
+        self.minutes: list[Bar] = []
         self.market = Market(rules(), now_us=BEGIN_US)
         self.market.image("/ES", "100")
 
     def step(self, number: int, price: str | None) -> None:
         """Five seconds pass, the first trade of which is at `price`, or there is none."""
         market = self.market
-        if self.cut is not None and number == self.cut[0]:
+        if number in self._begins:
             market.drop()
             self._from_us, self._away = market.now_us, True
-        if self.cut is not None and number == self.cut[1]:
+        if number in self._ends:
             market._take(Gap(market._next(), self._from_us, market.now_us, "cut"))
             market._take(Connection(market._next(), "live"))
             market.image("/ES", price or "100")
@@ -114,7 +110,7 @@ def test_a_filled_hole_leaves_every_window_as_it_would_have_been(
             one.step(number, None if price is None else str(price))
         if number == fill:
             cut.fill(whole.minutes, from_us, until_us)
-        if number == fill or (number > fill and number % 12 == 1):
+        if number == fill + 1 or (number > fill and number % 12 == 1):  # with the next event it is in the windows
             assert cut.values() == whole.values()
 
 
@@ -246,3 +242,27 @@ def test_the_engine_takes_them_for_a_symbol_that_it_has_not_seen_yet() -> None:
     engine = Engine(Market(()).engine.rule_set)
     assert engine.on_event(told([minute(OPEN_US)], OPEN_US, OPEN_US + MINUTE_US, OPEN_US + 1)) == []
     assert not engine.symbols["/ES"].archive.began
+
+
+def test_holes_told_one_after_another_go_into_the_windows_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start after a day of short cuts brings hundreds of holes of a symbol."""
+    refilled: list[str] = []
+    refill = SymbolState.refill
+
+    def counted(state: SymbolState) -> None:
+        refilled.append(state.instrument.symbol)
+        refill(state)
+
+    monkeypatch.setattr(SymbolState, "refill", counted)
+    whole, cut = Watched(), Watched((13, 25), (61, 73), (97, 109))
+    for number in range(140):
+        for one in (whole, cut):
+            one.step(number, "100")
+    for begin in (13, 61, 97):
+        from_us = (BEGIN_US + begin * STEP_US - BAR_GRACE_US) // MINUTE_US * MINUTE_US
+        cut.fill(whole.minutes, from_us, -(-(BEGIN_US + (begin + 12) * STEP_US + 1) // MINUTE_US) * MINUTE_US)
+    assert refilled == []
+    for one in (whole, cut):
+        one.step(140, "100")
+    assert refilled == ["/ES"]
+    assert cut.values() == whole.values()

@@ -79,6 +79,8 @@ class Engine:
         """Symbols of which no row has come since they rolled."""
         self._cut_us: dict[str, int] = {}
         """By symbol when the last gap in what we know of it was told."""
+        self._filled: dict[str, SymbolState] = {}
+        """Of these holes were told, which goes into their windows once they all are: a start may bring hundreds."""
         self._timed: dict[int, Machine] = {}
         self._failing: dict[tuple[str, str, int], _Failing] = {}
         self._offered: RuleSet = rule_set
@@ -114,6 +116,8 @@ class Engine:
     def on_event(self, event: Event) -> list[Transition]:
         """Take the next event; event times must increase. Gives the transitions it caused, in order."""
         before_us, self.now_us = self.now_us, event.event_us
+        if self._filled:
+            self._refill(event)
         match event:
             case Tick():
                 return list(self._tick(event))
@@ -151,6 +155,8 @@ class Engine:
     def relive(self, event: Event) -> None:
         """Take an event of an earlier life into what is known of the symbols; no rule is judged (engine.reliving)."""
         now_us = self.now_us = event.event_us
+        if self._filled:
+            self._refill(event)
         match event:
             case Tick() if (state := self.symbols.get(event.symbol)) is not None:
                 state.turn(now_us)
@@ -170,10 +176,11 @@ class Engine:
             case Gap():
                 self._cut(event.from_us, event.to_us, event.symbols)
             case Bars(source=source) if source in FILLS and event.symbol in self.symbols:
-                self.symbols[event.symbol].fill(event)
+                self._fill(self.symbols[event.symbol], event)
 
     def lose(self, from_us: int, symbols: tuple[str, ...] = ()) -> None:
         """Nobody has watched these symbols (none named: all) from then on until now."""
+        self._refill()
         self._cut(from_us, 0 if not symbols else self.now_us, symbols)
 
     def take_up(self, states: Iterable[RuleState], since_us: int) -> dict[Machine, RuleState]:
@@ -182,6 +189,7 @@ class Engine:
         A rule whose values are known now, or that was judged since the last cut, has no cut open; of cuts before
         `since_us`, when reliving began, nobody knows.
         """
+        self._refill()
         taken = self._roster.restore(states)
         self._failing = {one.key: _Failing(NEVER_US) for one in self.machines if one not in taken}
         for machine in taken:
@@ -352,12 +360,23 @@ class Engine:
     def _take_past(self, past: Bars) -> None:
         state = self._state_of(past.symbol)
         if past.source in FILLS:
-            state.fill(past)
+            self._fill(state, past)
             return
         state.take_bars(past)
         if past.interval != "1d":  # the days come first, and are reckoned from the first instant of this life
             state.turn(past.event_us)
             state.relive_ranges()
+
+    def _fill(self, state: SymbolState, past: Bars) -> None:
+        state.fill(past)
+        self._filled[past.symbol] = state
+
+    def _refill(self, event: Event | None = None) -> None:
+        """Unless `event` is one more hole."""
+        if not (isinstance(event, Bars) and event.source in FILLS):
+            filled, self._filled = self._filled, {}
+            for state in filled.values():
+                state.refill()
 
     def _cut(self, from_us: int, until_us: int, symbols: tuple[str, ...]) -> None:
         """A gap in what we know of `symbols` (none named: of all)."""

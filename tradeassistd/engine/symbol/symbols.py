@@ -146,17 +146,16 @@ class SymbolState:
                 yield open_us
 
     def fill(self, past: Bars) -> None:
-        """Schwab has told the minutes of a hole: windows that are unknown for it are whole again.
+        """Schwab has told the minutes of a hole; call `refill` once there are no more of them.
 
-        What is known goes on as it is (Track.warm), and no bar that was seen is replaced. Of another contract than the
-        present one nothing is taken.
+        No bar that was seen is replaced. Of another contract than the present one nothing is taken.
         """
         if not past.contract or self._contract in ("", past.contract):
             self.archive.fill(past.bars, past.whole_from_us, past.until_us)
-        self._refill()
 
-    def _refill(self) -> None:
-        """More of the past is known, of this life or from the store (`take_bars`)."""
+    def refill(self) -> None:
+        """More of the past is known, of this life or from the store (`take_bars`): windows that were unknown for a hole
+        are whole again. What is known goes on as it is (Track.warm)."""
         self._past_bars.clear()
         for (interval, session), series in self.series.items():
             if series is not self.archive.series:
