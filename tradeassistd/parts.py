@@ -35,7 +35,7 @@ from tradeassistd.feed.feed import Feed, OpenStream, open_login
 from tradeassistd.feed.intake import Intake
 from tradeassistd.feed.queue import FrameQueue
 from tradeassistd.feed.timekeeping import Timekeeping
-from tradeassistd.history.backfills import Backfiller, into_holes
+from tradeassistd.history.backfills import Backfiller, into_windows
 from tradeassistd.history.fill import Filler
 from tradeassistd.history.reliving import GoneOn, go_on
 from tradeassistd.history.verify import Verifier
@@ -241,7 +241,7 @@ class Parts:
             self.feed.chart(self._filler.take)
         self._backfiller = Backfiller(
             self.feed.history, store, self._clock, lambda: engine.rule_set,
-            into_holes(store.directory, lambda: engine.symbols, live.fill, last_us),
+            into_windows(store.directory, lambda: engine.symbols, lambda: engine.rule_set, live.fill, last_us),
         )  # fmt: skip
         await self._backfiller.begin()
 

@@ -35,8 +35,8 @@ class Life:
         self.told: list[list[str]] = []
         self.backfiller = Backfiller(self.schwab, store, clock, lambda: self.rule_set, self.tell)
 
-    async def tell(self, symbols: Sequence[str]) -> None:
-        self.told.append(list(symbols))
+    async def tell(self, symbols: Sequence[str], interval: str) -> None:
+        self.told.append([*symbols, *([interval] if interval != "1m" else [])])
         if "$VIX" in symbols:
             raise TransientError("the disk is busy")
 
@@ -93,7 +93,7 @@ async def test_one_runs_and_the_next_may_follow(tmp_path: Path) -> None:
         assert one.audit() == [("begun", "anna"), ("done", "anna")] * 2
 
 
-async def test_who_wants_minutes_is_told_of_new_ones(tmp_path: Path) -> None:
+async def test_who_wants_bars_is_told_of_new_ones(tmp_path: Path) -> None:
     async with life(tmp_path) as one:
         for symbols, interval in ((("SPY", "/ES"), "1m"), (("QQQ", "SPY"), "1m"), (("SPY",), "1m"), (("SPY",), "5m")):
             progress = await one.start(*symbols, interval=interval)
@@ -101,8 +101,8 @@ async def test_who_wants_minutes_is_told_of_new_ones(tmp_path: Path) -> None:
         progress = await one.start("$VIX")  # that the listener fails does not matter to the next one
         await over(progress)
         progress = await one.start("IWM")
-        await until(lambda: len(one.told) == 4)
-        assert one.told == [["/ES", "SPY"], ["QQQ"], ["$VIX"], ["IWM"]]
+        await until(lambda: len(one.told) == 5)
+        assert one.told == [["/ES", "SPY"], ["QQQ"], ["SPY", "5m"], ["$VIX"], ["IWM"]]
 
 
 async def test_another_one_is_refused_while_one_runs_and_the_same_one_is_watched(tmp_path: Path) -> None:

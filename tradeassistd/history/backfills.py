@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import PermanentError, TradeAssistError, TransientError, UnfitError
 from tradeassistd.engine.events import Bars
+from tradeassistd.engine.needs import needs_of
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.history.backfill import Asks, Backfill, Keeps, Progress
 from tradeassistd.history.trading_days import Request, request_of
-from tradeassistd.history.warm import read_fills
+from tradeassistd.history.warm import read_fills, read_past
 from tradeassistd.market.bar import ARCHIVE_INTERVAL
 from tradeassistd.market.instrument import Instrument
 
@@ -46,11 +47,11 @@ class Backfiller:
 
     def __init__(
         self, history: Asks | None, store: Memory, clock: Clock, rule_set: Callable[[], RuleSet],
-        stored: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        stored: Callable[[Sequence[str], str], Awaitable[None]] | None = None,
     ) -> None:  # fmt: skip
         """`history` is None where there is no Schwab to ask; `rule_set` gives the one in force.
 
-        `stored` is told of which symbols there are more one-minute bars, and may raise TradeAssistError.
+        `stored` is told of which symbols there are more bars, and of what interval; it may raise TradeAssistError.
         """
         self.progress: Progress | None = None
         """Of the one under way, or of the last one."""
@@ -176,8 +177,8 @@ class Backfiller:
                 await backfill.note("stopped", self._stopped_by)
             await self._store.remember(MEMORY_KEY, "")
             symbols = sorted({answer.symbol for answer in progress.answers if answer.outcome == "stored"})
-            if self._stored is not None and symbols and progress.request.interval == ARCHIVE_INTERVAL:
-                await self._stored(symbols)
+            if self._stored is not None and symbols:
+                await self._stored(symbols, progress.request.interval)
         except TradeAssistError as error:
             log.error("backfill.not_settled", reason=str(error))
 
@@ -185,14 +186,24 @@ class Backfiller:
         return self._rule_set().instrument_of(symbol)
 
 
-def into_holes(
-    directory: Path, watched: Callable[[], Collection[str]], fill: Callable[[Sequence[Bars]], None], from_us: int
-) -> Callable[[Sequence[str]], Awaitable[None]]:
-    """For `stored` above: hand to `fill`, bit by bit, what is stored now of holes from an instant on."""
+def into_windows(
+    directory: Path, watched: Callable[[], Collection[str]], rule_set: Callable[[], RuleSet],
+    fill: Callable[[Sequence[Bars]], None], from_us: int,
+) -> Callable[[Sequence[str], str], Awaitable[None]]:  # fmt: skip
+    """For `stored` above: hand to `fill`, bit by bit, what the windows of the rules in force need of what is stored
+    now, and the minutes of holes from an instant on."""
 
-    async def stored(symbols: Sequence[str]) -> None:
+    def read(symbols: Collection[str], interval: str) -> list[Bars]:
+        rules = rule_set()
+        needs = needs_of(rules.rules, rules.instrument_of)
+        past = read_past(
+            directory, {key: count for key, count in needs.items() if key.symbol in symbols}, rules.instrument_of
+        )
+        return [*past, *(read_fills(directory, symbols, from_us) if interval == ARCHIVE_INTERVAL else ())]
+
+    async def stored(symbols: Sequence[str], interval: str) -> None:
         wanted = [symbol for symbol in symbols if symbol in watched()]
-        for one in await asyncio.to_thread(read_fills, directory, wanted, from_us):
+        for one in await asyncio.to_thread(read, wanted, interval):
             fill([one])
             await asyncio.sleep(0)  # ticks come on the same loop
 

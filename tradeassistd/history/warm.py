@@ -1,9 +1,9 @@
 """Closed bars from the store for rules that begin: windows and past days are known again after a start or a reload.
 
 One-minute bars over all trades are stored, and since when and until when each symbol was watched; Schwab's own bars
-stand where nobody watched, as far as somebody asked for them. Everything else is put together from them here, by the
-same code that makes bars from trades, so it is what an uninterrupted run would hold. What is not exact is not made: an
-average price by volume needs every trade.
+stand where nobody watched, as far as somebody asked for them, and his longer ones where minutes are not known
+(`longer`). Everything else is put together from them here, by the same code that makes bars from trades, so it is what
+an uninterrupted run would hold. What is not exact is not made: an average price by volume needs every trade.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tradeassistd.engine.events import FILLS, BarRow, Bars
 from tradeassistd.engine.needs import SeriesKey, needs_of
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.history.gaps import MINUTE_US, joined
+from tradeassistd.history.longer import told_by
 from tradeassistd.history.minutes import select_known_minutes
 from tradeassistd.market.bar import ARCHIVE_INTERVAL, Stretch
 from tradeassistd.market.instrument import Instrument
@@ -68,10 +69,11 @@ def read_past(
     if not needs:
         return []
     with reading(directory / MAIN_FILE, "main") as raw:
-        stretches = {symbol: _known(raw, symbol) for symbol in {key.symbol for key in needs}}
+        watched = {symbol: select_stretches(raw, symbol) for symbol in {key.symbol for key in needs}}
         return past_of(
-            needs, stretches, lambda symbol, from_us, to_us: select_known_minutes(raw, symbol, from_us, to_us),
-            instrument_of, before_us,
+            needs, {symbol: _known(raw, symbol, spans) for symbol, spans in watched.items()},
+            lambda symbol, from_us, to_us: select_known_minutes(raw, symbol, from_us, to_us), instrument_of, before_us,
+            told_by(raw, instrument_of, watched),
         )  # fmt: skip
 
 
@@ -110,13 +112,12 @@ def _between(watched: Sequence[tuple[int, int]], from_us: int, to_us: int) -> It
         yield from_us, to_us
 
 
-def _known(raw: sqlite3.Connection, symbol: str) -> list[Stretch]:
+def _known(raw: sqlite3.Connection, symbol: str, watched: Sequence[Stretch]) -> list[Stretch]:
     """The spans whose minutes are known, oldest first: watched, or told by Schwab.
 
     Schwab's bars of a futures root are of the contract of their time, so they count from when the last contract was
     first watched.
     """
-    watched = select_stretches(raw, symbol)
     contract = watched[-1].contract if watched else ""
     first_us = 0
     for one in reversed(watched) if contract else ():

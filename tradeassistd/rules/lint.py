@@ -53,8 +53,8 @@ LINTS = MappingProxyType({
                        "volume(1m) > 3x * avg(volume, 20, 1m)"),
     "long-window": Lint(
         WARNING,
-        "A window of more than 3,000 minutes of trading: unknown where stored bars do not reach so far, and after a "
-        "gap.",
+        "A window of more than 3,000 minutes of trading: unknown where stored bars, backfilled ones among them, do not "
+        "reach so far, and after a gap until it is filled.",
         "close(1d) > sma(close, 200, 1d)",
     ),
     "unknown-value": Lint(WARNING, "A value that the symbol never has: `year` of a future, `{level}` without `levels`.",

@@ -27,7 +27,7 @@ from tradeassistd.engine.language.walk import parts, substitute, walk
 from tradeassistd.market.bar import INTERVALS_S
 from tradeassistd.market.instrument import Instrument, InstrumentClass, Market
 from tradeassistd.market.price import PRICE_SCALE
-from tradeassistd.market.session import SESSION_WORDS, series_session
+from tradeassistd.market.session import ALWAYS, SESSION_WORDS, series_session
 from tradeassistd.rules.lint import Note
 from tradeassistd.rules.lint_spans import DAY_MINUTES, is_positive, span_of
 from tradeassistd.rules.lint_symbols import symbol_notes
@@ -242,11 +242,22 @@ def _long_windows(node: Expression, instrument: Instrument) -> Iterator[Note]:
     call = node.base if isinstance(node, Index) else node
     if isinstance(call, Call) and (minutes := _minutes(call, back, instrument)) > RECENT_BARS_MAX:
         message = f"`{render(node)}` needs {minutes:,} minutes of trading, and {RECENT_BARS_MAX:,} are kept at hand"
-        hint = "unknown after a gap, and where stored bars do not reach back so far: take a shorter window"
+        hint = _known_where(call, instrument)
         yield Note("long-window", message, hint)
         return
     for part in parts(node):
         yield from _long_windows(part, instrument)
+
+
+def _known_where(call: Call, instrument: Instrument) -> str:
+    """What the user can do for a long window: Schwab's own bars reach further back than minutes."""
+    words = [render(arg) for arg in call.args]
+    told = next((one for one in words if one in INTERVALS_S), "")
+    regular = "rth" in words or (series_session(instrument) == "rth" and not {*words} & {*SESSION_WORDS})
+    is_daily = told == "1d" and regular and instrument.kind is not InstrumentClass.FUTURE and "volume" not in words
+    coarse = "5m" if told and INTERVALS_S[told] % INTERVALS_S["5m"] == 0 and ALWAYS not in words else "1m"
+    command = f"tradeassist backfill {instrument.symbol} --interval {'1d' if is_daily else coarse}"
+    return f"unknown where stored bars do not reach back so far, and after a gap until it is filled: `{command}`"
 
 
 def _minutes(call: Call, bars_back: int, instrument: Instrument) -> int:

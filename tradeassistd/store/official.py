@@ -109,6 +109,15 @@ def newest_bar_us(raw: sqlite3.Connection, symbol: str, interval: str) -> int:
     return max(row[0] if row else 0 for row in newest)
 
 
+def newest_official_us(raw: sqlite3.Connection, symbol: str, interval: str, before_us: int) -> int:
+    """Where the last of Schwab's bars of that interval begins that begins before an instant; 0 when there is none."""
+    (newest_us,) = raw.execute(
+        "SELECT max(start_us) FROM official_bars WHERE symbol = ? AND interval = ? AND start_us < ?",
+        (symbol, interval, before_us),
+    ).fetchone()
+    return int(newest_us or 0)
+
+
 def upsert_day(raw: sqlite3.Connection, answer: DayAnswer, event_us: int) -> None:
     """Keep what came of a day; the last answer counts."""
     raw.execute("INSERT OR REPLACE INTO backfilled VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*answer, event_us))

@@ -87,12 +87,17 @@ class Track:
         *,
         forming: Callable[[], Bar | None] = _no_bar,
         outlives_cuts: bool = False,
+        reads_volume: bool = False,
     ) -> None:
-        """`read` takes from a bar what the indicator wants (without one: the value); `forming` gives the open bar."""
+        """`read` takes from a bar what the indicator wants (without one: the value); `forming` gives the open bar.
+
+        `reads_volume`: not of Schwab's own days, which nobody has counted the trades of: theirs may be of other hours.
+        """
         self._read = read
         self._make = make
         self._forming = forming
         self.outlives_cuts = outlives_cuts
+        self._reads_volume = reads_volume
         self.needed = 0
         """Bars it must have taken until all that is read of it is known; 0 where that cannot be said in bars."""
         self._indicator = make() if make else None
@@ -121,7 +126,10 @@ class Track:
         past = Track(self._read, self._make)
         past._outputs = deque(maxlen=self._outputs.maxlen)
         for bar in bars:
-            past.step(bar)
+            if self._reads_volume and not bar.trades:
+                past.reset()
+            else:
+                past.step(bar)
         if not past.seen:
             return
         if self.seen:

@@ -37,6 +37,8 @@ class BarSeries:
         """How many of them had closed when the windows last began from nothing."""
         self.cut_us = 0
         """Until when the hole reached that the windows last lost their bars to; 0 for none."""
+        self.past_from_us = 0
+        """Since when the bars that the store gave are without a hole; 0 where it gave none."""
         self._instrument = instrument
         self._tracks: dict[TrackKey, Track] = {}
         self._complete_from_us = 0
@@ -62,10 +64,10 @@ class BarSeries:
         key = (field, function, counts)
         if key not in self._tracks:
             make = maker(function, field, counts) if function else None
-            outlives = function in OUTLIVES_CUTS
             self._tracks[key] = Track(
-                self._reader(field, function), make, forming=self._forming_bar, outlives_cuts=outlives
-            )
+                self._reader(field, function), make, forming=self._forming_bar,
+                outlives_cuts=function in OUTLIVES_CUTS, reads_volume=_reads_volume(field, function),
+            )  # fmt: skip
         return self._tracks[key]
 
     @property
@@ -238,6 +240,11 @@ class BarSeries:
         for track in self._tracks.values():
             track.step(bar)
         return bar
+
+
+def _reads_volume(field: str, function: str) -> bool:
+    """A user's function of whole bars may read everything."""
+    return field == "volume" or function == "rvol" or (not field and function not in INDICATORS)
 
 
 def _whole(bar: Bar) -> Bar:

@@ -7,6 +7,7 @@ from copy import copy
 from datetime import datetime
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
+from tradeassistd.engine.bars.series import BarSeries
 from tradeassistd.engine.conditions.counting import Count, Streak
 from tradeassistd.engine.conditions.sources import EXTREMES, RUNNING
 from tradeassistd.engine.describing.progress import watched_s
@@ -263,7 +264,7 @@ class Unknowns:
         needed = bars_needed(node, part, bars_back, live=live)
         if track.seen < needed:
             until = warming_text(series.earliest_us(needed - track.seen, self._now_us), self._now_us)
-            return f"{until}: {track.seen} of {needed} bars of {interval}"
+            return f"{until}: {track.seen} of {needed} bars of {interval}{_since_text(series)}"
         if node.name not in BAR_FIELDS and FUNCTIONS[node.name].own is not None:
             return f"{node.name} says it is unknown"
         return f"all {counts[0]} bars are equal" if node.name == "zscore" else "division by zero"
@@ -281,6 +282,14 @@ class Unknowns:
         if not condition:
             seconds = duration_s(node.args[1])
             yield f"warming: watched {_length_text(watched_s(watcher, self._now_us), seconds)}"
+
+
+def _since_text(series: BarSeries) -> str:
+    """`, without a hole since 2026-10-19`: the one before is missing. Empty where the store gave none."""
+    if not series.past_from_us:
+        return ""
+    since = datetime.fromtimestamp(max(series.past_from_us, series.cut_us) // US_PER_S, NEW_YORK)
+    return f", without a hole since {since:%Y-%m-%d}" + ("" if series.interval == "1d" else f" {since:%H:%M}")
 
 
 def _length_text(seen_s: int, seconds: int) -> str:

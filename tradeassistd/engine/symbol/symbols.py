@@ -103,6 +103,8 @@ class SymbolState:
             past = self._past.get(key)
             if past is not None and not self.archive.began:
                 made.go_on_after(past.bars, past.until_us)
+            if past is not None and past.rows:
+                made.past_from_us = past.whole_from_us
             self.series[key] = made
         return self.series[key]
 
@@ -117,9 +119,14 @@ class SymbolState:
         return track
 
     def take_bars(self, past: Bars) -> None:
-        """Closed bars from before this life. What has taken bars already goes on as it is; call `turn` after it."""
+        """Closed bars of the past. What has taken bars already goes on as it is; call `turn` after it.
+
+        In the midst of a life windows that are unknown are as after `fill`.
+        """
         key = (past.interval, past.session)
         self._past[key] = past
+        if key in self.series and past.rows:
+            self.series[key].past_from_us = past.whole_from_us
         if not self.archive.began:
             self._contract = self._contract or past.contract
             if past.interval == "1d":
@@ -132,6 +139,8 @@ class SymbolState:
                     if not track.seen:
                         self._warm(track, closed)
         self._past_bars.clear()
+        if self.archive.began and key in self.series:
+            self._refill_tracks(self.series[key])
 
     def begin_at(self, from_us: int) -> None:
         """It was live at that instant, a whole minute: with the next tick it goes on from there, whenever that was."""
@@ -161,9 +170,12 @@ class SymbolState:
             if series is not self.archive.series:
                 made, _ = self.archive.together(interval, session, self.now_us)
                 series.go_on_as(made)
-            closed = self._closed_by(series)
-            for track in series.tracks:
-                track.refill(closed.bars if track.outlives_cuts else closed.whole)
+            self._refill_tracks(series)
+
+    def _refill_tracks(self, series: BarSeries) -> None:
+        closed = self._closed_by(series)
+        for track in series.tracks:
+            track.refill(closed.bars if track.outlives_cuts else closed.whole)
 
     def relive_ranges(self) -> None:
         """After `take_bars` and `turn`: opening ranges of the present sessions that were over before this life."""
