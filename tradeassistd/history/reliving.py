@@ -31,7 +31,7 @@ from tradeassistd.engine.reliving import (
     relive,
 )
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.history.warm import read_fills, read_past
+from tradeassistd.history.warm import read_days, read_fills, read_past
 from tradeassistd.market.session import trading_day
 from tradeassistd.store.directory import tape_paths
 from tradeassistd.store.faults import DamagedError
@@ -55,7 +55,8 @@ class GoneOn(NamedTuple):
     events: int = 0
     """How many events were relived."""
     fills: Sequence[Bars] = ()
-    """What Schwab has told of holes in what was relived, and of the time since: to go in behind the start."""
+    """What Schwab has told of holes in what was relived, and of the time since, minutes and whole days: to go in behind
+    the start."""
     took_s: float = 0.0
 
     def document(self) -> dict[str, Any]:
@@ -91,7 +92,10 @@ def _gone_on(directory: Path, paths: Sequence[Path], rule_set: RuleSet, start: S
         return GoneOn(engine, start, None)
     start = replace(start, relived=relived)
     late = relive(engine, start, read_tapes(used, relived.from_us))
-    return GoneOn(engine, start, late, events, read_fills(directory, engine.symbols, relived.from_us))
+    needs = needs_of(rule_set.rules, rule_set.instrument_of)
+    days = read_days(directory, needs, rule_set.instrument_of, relived.from_us)
+    fills = read_fills(directory, engine.symbols, relived.from_us)
+    return GoneOn(engine, start, late, events, [*days, *fills])
 
 
 def _chosen(

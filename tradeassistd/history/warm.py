@@ -22,15 +22,15 @@ from tradeassistd.engine.bars.past import past_of
 from tradeassistd.engine.events import FILLS, BarRow, Bars
 from tradeassistd.engine.needs import SeriesKey, needs_of
 from tradeassistd.engine.rule import RuleSet
-from tradeassistd.history.gaps import MINUTE_US, joined
-from tradeassistd.history.longer import told_by
+from tradeassistd.history.gaps import DAY_US, MINUTE_US, joined
+from tradeassistd.history.longer import DAILY, sources, told_by
 from tradeassistd.history.minutes import select_known_minutes
 from tradeassistd.market.bar import ARCHIVE_INTERVAL, Stretch
 from tradeassistd.market.instrument import Instrument
 from tradeassistd.market.session import ALWAYS
 from tradeassistd.store.bars import select_contracts, select_stretches
 from tradeassistd.store.directory import MAIN_FILE
-from tradeassistd.store.official import select_official, select_spans
+from tradeassistd.store.official import newest_official_us, select_official, select_spans
 from tradeassistd.store.reading import reading
 
 log = structlog.get_logger(__name__)
@@ -75,6 +75,20 @@ def read_past(
             lambda symbol, from_us, to_us: select_known_minutes(raw, symbol, from_us, to_us), instrument_of, before_us,
             told_by(raw, instrument_of, watched),
         )  # fmt: skip
+
+
+def read_days(
+    directory: Path, needs: Mapping[SeriesKey, int], instrument_of: Callable[[str], Instrument], from_us: int
+) -> list[Bars]:
+    """As `read_past`, of those series alone of which Schwab has told a whole day since an instant."""
+    with reading(directory / MAIN_FILE, "main") as raw:
+        told = {
+            key: count
+            for key, count in needs.items()
+            if DAILY in sources(key, instrument_of(key.symbol))
+            and newest_official_us(raw, key.symbol, DAILY, NEVER_US) + DAY_US > from_us
+        }
+    return read_past(directory, told, instrument_of)
 
 
 def read_fills(directory: Path, symbols: Iterable[str], from_us: int) -> list[Bars]:

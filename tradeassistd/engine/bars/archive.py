@@ -165,13 +165,23 @@ class Archive:
         """Changes whenever what is held does."""
         return len(self._minutes), self.series.closed_count
 
-    def together(self, interval: str, session: str, now_us: int) -> tuple[BarSeries, Closed]:
-        """A series as it would be had it been there since `begin_us`, and the bars it has closed."""
+    def together(
+        self, interval: str, session: str, now_us: int, told: Iterable[tuple[int, int]] = ()
+    ) -> tuple[BarSeries, Closed]:
+        """A series as it would be had it been there since `begin_us`, and the bars it has closed.
+
+        `told` are spans of whole bars that the caller has from elsewhere: where a hole touches one it takes nothing
+        from the windows, and no bar of it is made.
+        """
         forming = self.series.forming
-        minutes = (*self._minutes, forming) if forming else self._minutes
+        minutes: Iterable[Bar] = (*self._minutes, forming) if forming else self._minutes
         holes: list[Hole] = [*self._holes]
         if self._lost_us is not None and self.began:
             holes.append(Hole(self._lost_us, self._lost_us))
+        for from_us, until_us in told:
+            if any(hole.from_us < until_us and from_us < hole.until_us for hole in holes):
+                holes = [part for hole in holes for part in _without(hole, from_us, until_us)]
+                minutes = [one for one in minutes if not from_us <= one.start_us < until_us]
         made = put_together(
             self._instrument, interval, session, minutes, holes, begin_us=self.begin_us, until_us=now_us
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from operator import attrgetter
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.engine.bars.archive import Archive, Closed
@@ -203,12 +204,18 @@ class SymbolState:
         key, stamp = (series.interval, series.session), (self.now_us, series.closed_count, *self.archive.stamp())
         known, closed = self._past_bars.get(key, (None, Closed([], 0)))
         if known != stamp:
-            made, closed = self.archive.together(*key, self.now_us)
+            told = [(bar.start_us, bar.end_us) for bar in self._days_told(key)]
+            made, closed = self.archive.together(*key, self.now_us, told)
             # A bar whose grace has just ended may still wait in the series for the next turn of the clock.
             bars = [bar for bar in closed.bars if bar.end_us <= series.closed_until_us]
             closed = self._after_past(key, made, Closed(bars, min(closed.run, len(bars))))
             self._past_bars[key] = stamp, closed
         return closed
+
+    def _days_told(self, key: tuple[str, str]) -> list[Bar]:
+        """The days of a series that are Schwab's own: nobody has counted their trades."""
+        past = self._past.get(key)
+        return [bar for bar in past.bars if not bar.trades] if past is not None and key[0] == "1d" else []
 
     def _after_past(self, key: tuple[str, str], made: BarSeries, closed: Closed) -> Closed:
         """What the store gave, and then the bars of this life where it does not have them."""
@@ -218,8 +225,12 @@ class SymbolState:
         first_us = closed.bars[0].start_us if closed.bars else made.forming.start_us if made.forming else NEVER_US
         before = [bar for bar in past.bars if bar.end_us <= first_us]
         bars = [*before, *closed.bars]
+        own = {bar.start_us for bar in closed.bars}
+        if since := [bar for bar in self._days_told(key) if bar.end_us > first_us and bar.start_us not in own]:
+            bars = sorted([*bars, *since], key=attrgetter("start_us"))
         if closed.run or made.cut_us > past.whole_from_us:
-            return Closed(bars, len(before) + closed.run)
+            lost = sum(bar.start_us < made.cut_us for bar in since)
+            return Closed(bars, len(before) + closed.run + lost)
         if self.archive.began:  # is there a hole between what the store knows and what we have seen ourselves?
             begin_us = max(self.archive.begin_us, self._first_live_us)
             if past.until_us < begin_us and touches(self.instrument, key[1], past.until_us, begin_us):
@@ -475,6 +486,10 @@ class SymbolState:
         if not self.archive.began:
             self._first_live_us = until_us
         self.archive.resume(until_us)
+        self._past_bars.clear()
+        for key, one in self.series.items():
+            if self._days_told(key):  # they may lie in the hole
+                self._refill_tracks(one)
         self._lost_us, self._gap_until_us = NEVER_US, 0
         self._begin_stretch(max(self.archive.series.complete_from_us, until_us))
 
