@@ -8,6 +8,7 @@ WHOLE = "test_a_restart_anywhere_is_a_cut_of_that_length"
 IN_PART = "test_what_is_relived_in_part_is_unknown_or_right"
 KNOWN = "test_the_stories_here_come_to_know_what_they_ask"
 QUIET = "test_who_knew_nothing_for_long_before_the_kill_has_no_cut_open"
+COUNTED = "test_what_was_counted_before_a_cut_does_not_come_back_with_a_kill"
 
 BREAKS = (
     Break("nothing is relived", "reliving", "            engine.relive(event)\n", "            pass\n", WHOLE),
@@ -24,6 +25,8 @@ BREAKS = (
     Break("what was not watched counts as seen", "watch", "        self.missed_us = max(missed_us, self._seen_us)\n",
           "        self.missed_us = 0\n", IN_PART),
     Break("a cut before the kill is open for ever", "engine", "            machine.rejoin(", "            str(", QUIET),
+    Break("what a cut took is not stored", "machine", "            self.dirty = True  # a kill before the next judging",
+          "            pass  # a kill before the next judging", COUNTED),
     Break("nobody counts how often a bar closed so", "engine",
           "                streak.bar_closed(now_us)\n", "                pass\n", KNOWN),
 )  # fmt: skip
