@@ -150,7 +150,7 @@ class Story(Market):
         return [event for event in self.events if event.event_us >= self.relives_from_us]
 
     def _back(self, from_us: int, seconds: int) -> None:
-        self.now_us = from_us + seconds * US_PER_S
+        self.now_us = from_us + 2 + seconds * US_PER_S  # behind the start
         self._take(Connection(self._next(), "live"))
         self._take(Gap(self._next(), from_us, self.now_us, "away"))
 
