@@ -186,16 +186,19 @@ class Engine:
     def take_up(self, states: Iterable[RuleState], since_us: int) -> dict[Machine, RuleState]:
         """Give stored states to their rules, and leave out those that have none until `judge_all`.
 
-        A rule whose values are known now, or that was judged since the last cut, has no cut open; of cuts before
+        A rule that was judged since it was last cut has no cut open, as far as it knew anything then; of cuts before
         `since_us`, when reliving began, nobody knows.
         """
         self._refill()
         taken = self._roster.restore(states)
         self._failing = {one.key: _Failing(NEVER_US) for one in self.machines if one not in taken}
+        by_second, second_us = set(self._roster.by_second), self.now_us // US_PER_S * US_PER_S
         for machine in taken:
-            if machine.was_due:
+            row_us = max((self.symbols[symbol].row_us for symbol in machine.reads), default=0)
+            cut_us = max((self._cut_us.get(symbol, 0) for symbol in machine.reads), default=0)
+            if machine.was_judged(self.now_us, cut_us, second_us if machine in by_second else row_us):
                 self._guard(machine, self.now_us, machine.judge)
-            machine.rejoin(max((self._cut_us.get(symbol, since_us) for symbol in machine.reads), default=since_us))
+            machine.rejoin(self.now_us, max(cut_us, since_us))
         self._keep_times()
         return taken
 

@@ -113,20 +113,24 @@ class Machine(Compiled):
         self.state = replace(state, rule_id=self.rule.id, sides=list(state.sides))  # the event keeps its own
         self._attach(self.state)
 
-    @property
-    def was_due(self) -> bool:
-        """Whether it has been judged since its symbol was live, as far as the symbol shows."""
-        evaluate, own = self.rule.evaluate, self._own
-        if evaluate.at_minute is not None:
+    def was_judged(self, now_us: int, cut_us: int, seen_us: int) -> bool:
+        """Whether it has been judged since it was last cut, at `cut_us` or by the opening of its session, when the last
+        of what it is judged by came at `seen_us`."""
+        evaluate, own, window = self.rule.evaluate, self._own, self.window_at(now_us)
+        if window is None or evaluate.at_minute is not None:
             return False
-        return not evaluate.interval or own.bar_series(evaluate.interval).closed_until_us > own.live_us
+        since_us = max(cut_us, window.open_us)
+        if evaluate.interval:
+            return own.bar_series(evaluate.interval).closed_until_us > max(own.live_us, since_us)
+        return seen_us > since_us
 
-    def rejoin(self, cut_us: int) -> None:
+    def rejoin(self, now_us: int, cut_us: int) -> None:
         """What was cut last at `cut_us` is closed when the stored state has been judged since, though nothing is known
         now; of several parts nobody can say which of them was known then."""
-        window, judged_us = self._window, self.state.judged_us
+        window, judged_us = self.window_at(now_us), self.state.judged_us
         if window is None or judged_us <= max(cut_us, window.open_us):
             return
+        self._watching(now_us)
         self._cut = False
         if len(self._steps) == 1 and isinstance(leaf := self._steps[0], SidedLeaf):
             leaf.rejoin()

@@ -9,6 +9,7 @@ IN_PART = "test_what_is_relived_in_part_is_unknown_or_right"
 KNOWN = "test_the_stories_here_come_to_know_what_they_ask"
 QUIET = "test_who_knew_nothing_for_long_before_the_kill_has_no_cut_open"
 COUNTED = "test_what_was_counted_before_a_cut_does_not_come_back_with_a_kill"
+OPENED = "test_a_session_of_which_nothing_has_come_yet_is_cut_off_by_its_opening_after_a_kill_too"
 
 BREAKS = (
     Break("nothing is relived", "reliving", "            engine.relive(event)\n", "            pass\n", WHOLE),
@@ -25,6 +26,8 @@ BREAKS = (
     Break("what was not watched counts as seen", "watch", "        self.missed_us = max(missed_us, self._seen_us)\n",
           "        self.missed_us = 0\n", IN_PART),
     Break("a cut before the kill is open for ever", "engine", "            machine.rejoin(", "            str(", QUIET),
+    Break("what has changed since the last session is live after a kill", "machine",
+          "        return seen_us > since_us\n", "        return True\n", OPENED),
     Break("what a cut took is not stored", "machine", "            self.dirty = True  # a kill before the next judging",
           "            pass  # a kill before the next judging", COUNTED),
     Break("nobody counts how often a bar closed so", "engine",

@@ -247,6 +247,17 @@ def test_who_knew_nothing_for_long_before_the_kill_has_no_cut_open() -> None:
     assert [plainly(one) for one in restarted.said] == [plainly(one) for one in through.said]
 
 
+def test_a_session_of_which_nothing_has_come_yet_is_cut_off_by_its_opening_after_a_kill_too() -> None:
+    # The opening lies further back than what is judged again, and the last row before it.
+    steps: list[Step] = [
+        ("trade", "SPY", 103), ("leap", "", 0), ("leap", "", 0), ("leap", "", 0), ("wait", "", 61), ("save", "", 0),
+        ("trade", "SPY", 97), ("kill", "", 2),
+    ]  # fmt: skip
+    through, restarted = play(steps, restarts=False), play(steps, restarts=True)
+    assert (Kind.MISSED, True) in [(one.kind, one.late) for one in restarted.said if one.rule_id == "level"]
+    assert [plainly(one) for one in restarted.said] == [plainly(one) for one in through.said]
+
+
 def test_what_was_counted_before_a_cut_does_not_come_back_with_a_kill() -> None:
     story = Story(rule_set().rules, now_us=BEGIN_US, rules_hash=rule_set().hash)
     images(story, 100)
