@@ -152,6 +152,17 @@ def test_what_a_rule_was_told_last_is_saved_also_when_it_goes_at_once() -> None:
     ]  # as it was: it may come back
 
 
+def test_a_cooldown_that_goes_on_under_another_condition_is_saved_before_that_is_judged() -> None:
+    market = Market((rule(price_is(">", "100"), at_load="fire", cooldown_s=3600),))
+    market.image("SPY", "101")
+    (told,) = market.fired()
+    market.image("SPY", "99")
+    market.engine.take_states()
+    market.reload(rule(price_is(">", "102"), cooldown_s=3600))
+    (saved,) = [one for one in market.engine.take_states() if one.fingerprint != told.fingerprint]
+    assert saved.told_us == told.event_us
+
+
 def test_a_bar_closes_in_a_gap_and_nothing_known_fires_again() -> None:
     each = rule(price_is(">", "100"), at_load="fire", fire=Fire("each_bar", "1m"))
     market = Market((each,))

@@ -156,6 +156,7 @@ class Machine(Compiled):
     def succeed(self, old: Machine, now_us: int) -> Iterator[Transition]:
         """The rule was reloaded with another condition: armed anew; a firing alert is judged once, else it ends."""
         self.state.told_us = old.state.told_us
+        self.dirty = self.dirty or bool(old.state.told_us)  # a cooldown goes on after a restart, too
         if old.state.state is not State.FIRING:
             return
         self._watching(now_us)  # what comes next is watched, and no cut
