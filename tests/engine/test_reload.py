@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.market import Market, bars, crosses, price_is
+from tradeassistd.engine.engine import Engine
+from tradeassistd.engine.events import Relived, Start
 from tradeassistd.engine.language.expression import Compare, Cross, Name, Other
-from tradeassistd.engine.rule import Evaluate, Fire, Rule, Setup
+from tradeassistd.engine.reliving import relive
+from tradeassistd.engine.rule import Evaluate, Fire, Rule, RuleSet, Setup
 from tradeassistd.engine.template import Slot, Template
 from tradeassistd.engine.transition import Kind, State
 
@@ -161,6 +164,21 @@ def test_a_cooldown_that_goes_on_under_another_condition_is_saved_before_that_is
     market.reload(rule(price_is(">", "102"), cooldown_s=3600))
     (saved,) = [one for one in market.engine.take_states() if one.fingerprint != told.fingerprint]
     assert saved.told_us == told.event_us
+
+
+def test_after_a_kill_a_rule_with_another_condition_is_judged_first_by_whatever_comes_first() -> None:
+    market = Market((rule(price_is(">", "100"), at_load="fire", cooldown_s=3600),))
+    market.image("SPY", "101")
+    market.image("SPY", "99")
+    market.reload(rule(price_is(">", "98"), at_load="fire", cooldown_s=3600))
+    states, saved_us = tuple(market.engine.take_states()), market.now_us
+    found = market.quote("SPY", bid="98")  # no price, but the first row
+    assert [(one.kind, one.suppressed) for one in found] == [(Kind.FIRED, "cooldown")]
+    begin_us, rules = market.events[0].event_us, RuleSet(market.rules, "reload 1")
+    start = Start(
+        market.now_us + 1, rules.hash, states, relived=Relived(begin_us, begin_us, begin_us, saved_us, "", (), ())
+    )
+    assert [one.transitions for one in relive(Engine(rules), start, market.events)] == [found]
 
 
 def test_a_bar_closes_in_a_gap_and_nothing_known_fires_again() -> None:

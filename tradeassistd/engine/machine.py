@@ -106,6 +106,8 @@ class Machine(Compiled):
     def resume(self, state: RuleState, now_us: int) -> None:
         """Go on from its stored state as of now; what is not stored it knows from having been judged up to here."""
         self._take(state)
+        if not state.judged_us:  # it has been judged only to get here: whatever comes first is its first
+            self._window, self.closes_us = None, 0
         self.dirty = self._steady = False
         self._set_timer(now_us)
 
