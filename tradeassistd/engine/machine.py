@@ -107,7 +107,7 @@ class Machine(Compiled):
         """Go on from its stored state as of now; what is not stored it knows from having been judged up to here."""
         self._take(state)
         if not state.judged_us:  # it has been judged only to get here: whatever comes first is its first
-            self._window, self.closes_us = None, 0
+            self.closes_us = 0
         self.dirty = self._steady = False
         self._set_timer(now_us)
 
@@ -460,6 +460,7 @@ class Machine(Compiled):
         """Whether the rule's session is open; coming back into it is a cut."""
         window = self._window
         if window is not None and window.open_us <= now_us < window.close_us:
+            self.closes_us = window.close_us
             return True
         self._window = self.window_at(now_us)
         if self._window is None:
