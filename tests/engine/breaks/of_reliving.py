@@ -9,6 +9,7 @@ IN_PART = "test_what_is_relived_in_part_is_unknown_or_right"
 KNOWN = "test_the_stories_here_come_to_know_what_they_ask"
 QUIET = "test_who_knew_nothing_for_long_before_the_kill_has_no_cut_open"
 COUNTED = "test_what_was_counted_before_a_cut_does_not_come_back_with_a_kill"
+WARMING = "test_a_count_that_was_not_known_yet_goes_on_warming_up"
 OPENED = "test_a_session_of_which_nothing_has_come_yet_is_cut_off_by_its_opening_after_a_kill_too"
 
 BREAKS = (
@@ -28,6 +29,8 @@ BREAKS = (
     Break("a cut before the kill is open for ever", "engine", "            machine.rejoin(", "            str(", QUIET),
     Break("what has changed since the last session is live after a kill", "machine",
           "        return seen_us > since_us\n", "        return True\n", OPENED),
+    Break("who knew nothing yet begins anew with what is decided", "machine",
+          "            self.closes_us = 0\n        self.dirty", "            self.cut()\n        self.dirty", WARMING),
     Break("what a cut took is not stored", "machine", "            self.dirty = True  # a kill before the next judging",
           "            pass  # a kill before the next judging", COUNTED),
     Break("nobody counts how often a bar closed so", "engine",

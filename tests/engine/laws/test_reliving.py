@@ -258,6 +258,16 @@ def test_a_session_of_which_nothing_has_come_yet_is_cut_off_by_its_opening_after
     assert [plainly(one) for one in restarted.said] == [plainly(one) for one in through.said]
 
 
+def test_a_count_that_was_not_known_yet_goes_on_warming_up() -> None:
+    steps: list[Step] = [
+        ("wait", "", 11), ("save", "", 0), ("trade", "SPY", 101), ("trade", "SPY", 99), ("trade", "SPY", 101),
+        ("wait", "", 11), ("wait", "", 3), ("wait", "", 3), ("kill", "", 2),
+    ]  # fmt: skip
+    through, restarted = play(steps, restarts=False), play(steps, restarts=True)
+    assert "count" in [one.rule_id for one in restarted.said if one.kind is Kind.FIRED]
+    assert [plainly(one) for one in restarted.said] == [plainly(one) for one in through.said]
+
+
 def test_what_was_counted_before_a_cut_does_not_come_back_with_a_kill() -> None:
     story = Story(rule_set().rules, now_us=BEGIN_US, rules_hash=rule_set().hash)
     images(story, 100)
