@@ -4,15 +4,20 @@ A LAST far from the one before it in the same session may be a bad print, which 
 held until something else says the same: a trade on its side of the way, or a bid or ask that has come over to it. A
 trade that is back on the old side refutes it. Nothing is held longer than HELD_MAX_US: then it is believed.
 
+The first row of a connection, or of another contract, has no trade before it. There a LAST of the open session is
+compared with its own bid and ask: nobody bids or asks near a bad print. A LAST of the session before says nothing
+against them, nor does a spread as wide as the way from it to LAST say anything against LAST.
+
 What is believed is told on time, and not as late or missed: nothing has been traded since, so it is the present price,
 and the rules watched all along. By its exchange time it comes too late for a bar that has closed meanwhile.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from tradeassistd.base.instant import US_PER_S, iso
+from tradeassistd.base.instant import US_PER_MS, US_PER_S, iso
 from tradeassistd.market.instrument import Instrument, InstrumentClass, Market
 from tradeassistd.market.price import PRICE_SCALE
 from tradeassistd.market.quote import Change, Quote
@@ -79,10 +84,12 @@ class Quarantine:
         """The rows to go on with in place of `change`, in order; None: `change` as it is. `quote` is as it was before
         it."""
         if change.contract is not None and change.contract != quote.facts.contract:
-            self._begin_contract(change, now_us)
-            return None
+            self._drop()  # a trade of the old contract, which nobody can confirm now
+            return self._look_at_image(change, now_us)
         if self._held is None and not change.last:
             return None  # nearly always
+        if not self._good and quote.awaits_image:
+            return self._look_at_image(change, now_us)
         return self._weigh(change, quote, now_us) if self._held is not None else self._look(change, quote, now_us)
 
     def due(self, now_us: int) -> Change | None:
@@ -92,6 +99,42 @@ class Quarantine:
             return None
         return self._believe(held, now_us)
 
+    def _look_at_image(self, change: Change, now_us: int) -> list[Change] | None:
+        """A first row: its LAST is held when it jumps away from its own bid and ask."""
+        last, self._good = change.last, 0.0
+        if not last or not self._low <= last <= self._high:
+            return None
+        edge = self._edge(last, change)
+        spread = (change.ask or 0.0) - (change.bid or 0.0)
+        is_bad = edge and abs(last - edge) > spread and self._is_away(last, edge)
+        if not is_bad or not self._is_of_session(change, now_us):
+            self._good, self._good_us = last, now_us
+            return None
+        self._good, self._good_us = edge, now_us
+        made = {"high": change.high == last, "low": change.low == last,
+                "year_high": change.year_high == last, "year_low": change.year_low == last}  # fmt: skip
+        # The volume is the base that the next trade counts from, and the other extremes are not this trade's.
+        rest = [name for name in _HELD if name not in ("last", "trade_ms") and not made.get(name)]
+        self._hold(change, ["last", "trade_ms", "volume", *(name for name in made if made[name])], now_us)
+        return [Change(change.symbol, **_parts(change, (*_REST, *rest)))]
+
+    def _edge(self, last: float, change: Change) -> float:
+        """Which of a row's own bid and ask is next to a LAST outside them; 0: it is inside, or they are no measure."""
+        bid, ask = change.bid, change.ask
+        if not bid or not ask or not self._low <= bid <= ask <= self._high:
+            return 0.0
+        return bid if last < bid else ask if last > ask else 0.0
+
+    def _is_of_session(self, change: Change, now_us: int) -> bool:
+        """Whether a first row comes in session, and tells no trade of the one before."""
+        window = trading_window_at(self._instrument, now_us)
+        return window is not None and (not change.trade_ms or change.trade_ms * US_PER_MS >= window.open_us)
+
+    def _hold(self, change: Change, names: Sequence[str], now_us: int) -> None:
+        self._held = Change(change.symbol, **_parts(change, names))
+        self._held_us = now_us
+        self.held += 1
+
     def _look(self, change: Change, quote: Quote, now_us: int) -> list[Change] | None:
         """A row while nothing is held."""
         last = change.last
@@ -100,9 +143,7 @@ class Quarantine:
         if not self._is_jump(last, now_us) or self._is_quoted(last, change, quote):
             self._good, self._good_us = last, now_us
             return None
-        self._held = Change(change.symbol, **_parts(change, _HELD))
-        self._held_us = now_us
-        self.held += 1
+        self._hold(change, _HELD, now_us)
         rest = _parts(change, _REST)
         return [Change(change.symbol, **rest)] if rest else []
 
@@ -114,9 +155,7 @@ class Quarantine:
             if (change.last - self._good) / (held.last - self._good) >= 0.5:
                 believed = self._believe(held, now_us)
                 return [believed, *self._onwards(change, quote, now_us)]
-            self.bad_prints += 1
-            self.last_bad = held.last
-            self._held = None
+            self._drop()
             return self._look(change, quote, now_us)
         if self._traded_again(change, held) or self._is_quoted(held.last, change, quote):
             return [self._believe(held, now_us), change]
@@ -126,14 +165,12 @@ class Quarantine:
         rows = self._look(change, quote, now_us)
         return [change] if rows is None else rows
 
-    def _begin_contract(self, change: Change, now_us: int) -> None:
-        """Another contract: its price is compared with nothing. What is held of the old one nobody can confirm now."""
+    def _drop(self) -> None:
+        """What is held was no price."""
         if self._held is not None and self._held.last is not None:
             self.bad_prints += 1
             self.last_bad = self._held.last
             self._held = None
-        last = change.last or 0.0
-        self._good, self._good_us = last if self._low <= last <= self._high else 0.0, now_us
 
     def _believe(self, held: Change, now_us: int) -> Change:
         assert held.last is not None
@@ -147,12 +184,15 @@ class Quarantine:
         return change.trade_ms is not None and change.trade_ms != held.trade_ms
 
     def _is_jump(self, last: float, now_us: int) -> bool:
-        good = self._good
-        away = abs(last - good)
-        if not good or away <= abs(good) * self._share or away < self._least:
+        if not self._is_away(last, self._good):
             return False
         window = trading_window_at(self._instrument, now_us)
         return window is not None and self._good_us >= window.open_us
+
+    def _is_away(self, last: float, good: float) -> bool:
+        """Whether the way between two prices is as long as a jump; not when one of them is unknown, 0."""
+        away = abs(last - good)
+        return bool(good) and away > abs(good) * self._share and away >= self._least
 
     def _is_quoted(self, last: float, change: Change, quote: Quote) -> bool:
         """Whether somebody bids (asks) at least half the way up (down) to it."""
@@ -256,5 +296,5 @@ class Quality:
         return frozenset(one.symbol for one in self.of.values() if one.delayed)
 
 
-def _parts(change: Change, names: tuple[str, ...]) -> dict[str, Any]:
+def _parts(change: Change, names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(change, name)) is not None}
