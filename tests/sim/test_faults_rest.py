@@ -16,7 +16,7 @@ from tests.sim.clients import schwab_client, streaming, subscribe
 from tests.sim.playing import LIMIT_S, drink, trades
 from tests.sim.test_rest import basic, bearer, quotes_of, simulator
 from tradeassistd.base.clock import ManualClock
-from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.errors import UnfitError
 from tradeassistd.cli.simulate import scenario_of
 from tradeassistd.market.recorded import read_ticks
 from tradeassistd.sim.faults.scenario import read_scenario
@@ -214,7 +214,7 @@ def test_faults_of_the_command_line_come_on_top_of_the_file(tmp_path: Path) -> N
     (tmp_path / "bad.yaml").write_text("version: 1\nseed: 9\nfaults: [reset]\n")
     planned = scenario_of(tmp_path / "bad.yaml", ["mute, at: 5m, for: 45s"])
     assert ([one.fault.name for one in planned.entries], planned.seed) == (["reset", "mute"], 9)
-    with pytest.raises(ConfigError, match="--fault:1:1: fault: unknown fault 'mutte'"):
+    with pytest.raises(UnfitError, match="--fault:1:1: fault: unknown fault 'mutte'"):
         scenario_of(None, ["mutte"])
 
 

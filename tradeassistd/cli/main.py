@@ -189,20 +189,24 @@ def notify_test(
 
 @app.command()
 def simulate(
-    file: Annotated[list[Path] | None, typer.Option("--file", help="Recorded tick file to play.")] = None,
+    file: Annotated[list[Path] | None, typer.Option(
+        "--file", exists=True, dir_okay=False, help="Recorded tick file to play.",
+    )] = None,
     as_symbol: Annotated[str, typer.Option("--as", help="Serve the recorded file as this symbol.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
     start: Annotated[str, typer.Option(help="Market time at which the synthetic market starts.")] = "",
     speed: Annotated[str, typer.Option(help="Market seconds per second, or `max`: as fast as it is taken.")] = "1",
     cut: Annotated[list[str] | None, typer.Option("--cut", help="TIME/SECONDS: drop the connection then.")] = None,
-    scenario: Annotated[Path | None, typer.Option(help="What goes wrong and when (docs/simulator.md).")] = None,
+    scenario: Annotated[Path | None, typer.Option(
+        exists=True, dir_okay=False, help="What goes wrong and when (docs/simulator.md).",
+    )] = None,
     fault: Annotated[list[str] | None, typer.Option("--fault", help="One fault: 'mute, at: 5m, for: 45s'.")] = None,
     truth: Annotated[Path | None, typer.Option(help="Write what the market really made to this tick file.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="REST port; 0: any free one.")] = 8182,
     token_file: Annotated[Path | None, typer.Option(help="Write a token for the daemon here.")] = None,
     futures_history: Annotated[bool, typer.Option(help="Price history has futures, too.")] = True,
-) -> None:
+) -> None:  # fmt: skip
     """Run the built-in Schwab: REST and streamer on this machine."""
     from tradeassistd.cli.simulate import run, show_schema
 

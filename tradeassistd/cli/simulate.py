@@ -12,8 +12,9 @@ from pathlib import Path
 
 import typer
 
-from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.errors import UnfitError
 from tradeassistd.base.instant import US_PER_S
+from tradeassistd.base.yaml12 import Problems
 from tradeassistd.cli import exit_codes
 from tradeassistd.feed.token import TokenFile
 from tradeassistd.market.session import NEW_YORK
@@ -66,9 +67,15 @@ def run(
 
 
 def scenario_of(file: Path | None, faults: Sequence[str]) -> Scenario:
-    """What is to go wrong: a scenario file, and single faults on top. Raises ConfigError."""
+    """What is to go wrong: a scenario file, and single faults on top.
+
+    Raises ConfigError for what is wrong in the file, UnfitError for a fault that is none.
+    """
     planned = read_scenario_file(file) if file is not None else Scenario()
-    more = tuple(read_entry(text, "--fault") for text in faults)
+    try:
+        more = tuple(read_entry(text, "--fault") for text in faults)
+    except Problems as error:
+        raise UnfitError(str(error)) from None
     return replace(planned, entries=planned.entries + more)
 
 
@@ -79,11 +86,11 @@ def show_schema() -> int:
 
 
 def instant_us(text: str) -> int:
-    """An ISO time as UTC microseconds; without a zone it is New York's. Raises ConfigError."""
+    """An ISO time as UTC microseconds; without a zone it is New York's. Raises UnfitError."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{text!r} is not a time", hint=f"write it like {MONDAY}") from None
+        raise UnfitError(f"{text!r} is not a time", hint=f"write it like {MONDAY}") from None
     return int((at if at.tzinfo else at.replace(tzinfo=NEW_YORK)).timestamp() * US_PER_S)
 
 
@@ -107,12 +114,12 @@ def _speed(text: str) -> float | None:
     except ValueError:
         speed = 0.0
     if speed <= 0:
-        raise ConfigError(f"{text!r} is not a speed", hint=f"write a number above 0, or {FASTEST}")
+        raise UnfitError(f"{text!r} is not a speed", hint=f"write a number above 0, or {FASTEST}")
     return speed
 
 
 def _cut(text: str) -> Cut:
     at, _, seconds = text.rpartition("/")
     if not at or not seconds.isdigit():
-        raise ConfigError(f"{text!r} is not a cut", hint=f"write {MONDAY}/45 for 45 seconds from then")
+        raise UnfitError(f"{text!r} is not a cut", hint=f"write {MONDAY}/45 for 45 seconds from then")
     return Cut(instant_us(at), int(seconds))
