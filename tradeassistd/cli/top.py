@@ -18,6 +18,7 @@ from tradeassistd.cli.view.screen import Viewer, print_once
 from tradeassistd.cli.view.snapshot import RUNNING, Snapshot
 from tradeassistd.cli.view.source import Source
 from tradeassistd.cli.view.store_source import StoreSource
+from tradeassistd.store import queries
 
 FRAME = Snapshot(program="tradeassist", hint="p pause  q quit")
 
@@ -25,9 +26,10 @@ FRAME = Snapshot(program="tradeassist", hint="p pause  q quit")
 def run(directory: Path, socket: Path | None, *, once: bool) -> int:
     """Show the daemon that keeps its state in `directory` and answers at `socket` (None: it has no API).
 
-    Exit code 69 when it does not run.
+    Exit code 69 when it does not run. Raises FatalError when this user may not look.
     """
     console, clock = Console(highlight=False), WallClock()
+    queries.daemon_running(directory)
     source = source_for(directory, socket, clock, FRAME)
     try:
         shown = source.look()
