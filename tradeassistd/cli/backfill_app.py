@@ -36,6 +36,7 @@ def backfill(
     not asked for again, so the same command goes on where it was interrupted.
     """
     from tradeassistd.cli.backfill import given_days, run, stop_it
+    from tradeassistd.cli.symbols import given_symbols, note_meant
     from tradeassistd.feed.history import INTERVALS
 
     if stop:
@@ -43,7 +44,6 @@ def backfill(
     if interval not in INTERVALS:
         raise typer.BadParameter(f"write one of {', '.join(INTERVALS)}", param_hint="--interval")
     first, last = given_days(begin, end)
-    raise typer.Exit(
-        run(config, [one for given in symbols or [] for one in given.split(",") if one], interval, first, last,
-            again=again, every_day=every_day, as_json=as_json)
-    )  # fmt: skip
+    wanted = given_symbols(symbols)
+    note_meant(wanted)
+    raise typer.Exit(run(config, wanted, interval, first, last, again=again, every_day=every_day, as_json=as_json))

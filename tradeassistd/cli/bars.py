@@ -20,6 +20,7 @@ from rich.text import Text
 
 from tradeassistd.base.instant import US_PER_S, iso
 from tradeassistd.cli import exit_codes, instants
+from tradeassistd.cli.symbols import given_symbols, meant
 from tradeassistd.cli.view.candles import CLOSED, HOLE, QUIET, Mark, chart
 from tradeassistd.cli.view.look import ACCENT, BOLD, DIM, DOWN, UP, Look, look_for
 from tradeassistd.cli.wording import counted, span
@@ -63,7 +64,8 @@ def show(
         for line in _lines(instrument, interval, session, bars, holes, console.width, look, with_chart=not table):
             console.print(line, soft_wrap=True)
     else:
-        typer.echo(f"no {interval} bars of {symbol}: `tradeassist backfill {symbol}` asks Schwab for them")
+        hint = meant([symbol])
+        typer.echo(f"no {interval} bars of {symbol}{hint}: `tradeassist backfill {symbol}` asks Schwab for them")
     return exit_codes.YES if bars else exit_codes.NO
 
 
@@ -71,10 +73,8 @@ def _checked(symbol: str, interval: str, session: str) -> tuple[Instrument, str]
     """The instrument and the session of its bars. Raises typer.BadParameter."""
     if interval not in INTERVALS_S:
         raise typer.BadParameter(f"write one of {', '.join(INTERVALS_S)}", param_hint="--interval")
-    try:
-        instrument = instrument_of(symbol)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}: write it as Schwab does, e.g. /ES or SPY") from None
+    given_symbols([symbol])
+    instrument = instrument_of(symbol)
     if session and session not in session_words(instrument):
         words = ", ".join(session_words(instrument))
         raise typer.BadParameter(f"{symbol} has no session {session!r}: {words}", param_hint="--session")

@@ -63,8 +63,9 @@ def verify(
     """
     from tradeassistd.cli.backfill import given_days
     from tradeassistd.cli.history import run
+    from tradeassistd.cli.symbols import given_symbols, note_meant
 
-    raise typer.Exit(
-        run(config, [one for given in symbols or [] for one in given.split(",") if one], *given_days(begin, end),
-            every_day=every_day, as_json=as_json)
-    )  # fmt: skip
+    wanted = given_symbols(symbols)
+    first, last = given_days(begin, end)
+    note_meant(wanted)
+    raise typer.Exit(run(config, wanted, first, last, every_day=every_day, as_json=as_json))

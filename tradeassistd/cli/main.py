@@ -105,8 +105,9 @@ def quotes(
 ) -> None:
     """The last stored quote of each symbol."""
     from tradeassistd.cli.queries import show_quotes
+    from tradeassistd.cli.symbols import given_symbols
 
-    raise typer.Exit(show_quotes(state_directory_of(config), symbols or [], as_json=as_json))
+    raise typer.Exit(show_quotes(state_directory_of(config), given_symbols(symbols), as_json=as_json))
 
 
 @app.command()
@@ -132,7 +133,9 @@ def alerts(
 ) -> None:
     """Stored alerts and what became of their deliveries."""
     from tradeassistd.cli.queries import show_alerts
+    from tradeassistd.cli.symbols import given_symbols
 
+    given_symbols([symbol])
     raise typer.Exit(
         show_alerts(state_directory_of(config), limit=limit, rule=rule, symbol=symbol, suppressed=suppressed,
                     as_json=as_json)
@@ -148,7 +151,9 @@ def ack(
 ) -> None:
     """Say that you have seen it: no more reminders of what the rule fires now. Exit code 1 when nothing fires."""
     from tradeassistd.cli.acknowledge import acknowledge
+    from tradeassistd.cli.symbols import given_symbols
 
+    given_symbols([symbol])
     raise typer.Exit(acknowledge(socket_of(config), rule, symbol, as_json=as_json))
 
 
@@ -170,9 +175,12 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
 ) -> None:  # fmt: skip
     """Events as they happen, until Ctrl+C. Exit code 69 when the daemon is not running."""
+    from tradeassistd.cli.symbols import given_symbols, note_meant
     from tradeassistd.cli.watch import watch as run
 
-    raise typer.Exit(run(socket_of(config), kinds.split(","), symbols.split(","), as_json=as_json))
+    wanted = given_symbols([symbols])
+    note_meant(wanted)
+    raise typer.Exit(run(socket_of(config), kinds.split(","), wanted, as_json=as_json))
 
 
 @notify_app.command("test")

@@ -12,6 +12,7 @@ import typer
 from tradeassistd.api.documents import alert_document
 from tradeassistd.base.instant import US_PER_MS, US_PER_S, iso
 from tradeassistd.cli import exit_codes
+from tradeassistd.cli.symbols import meant
 from tradeassistd.market.price import PRICE_SCALE, price_text
 from tradeassistd.market.session import NEW_YORK
 from tradeassistd.store import queries
@@ -45,7 +46,7 @@ def show_quotes(directory: Path, symbols: Sequence[str], *, as_json: bool) -> in
         typer.echo("\n".join(lines))
     missing = [symbol for symbol in symbols if symbol not in ticks]
     if missing:
-        typer.echo(f"tradeassist: nothing stored for {', '.join(missing)}", err=True)
+        typer.echo(f"tradeassist: nothing stored for {', '.join(missing)}{meant(missing)}", err=True)
     return exit_codes.NO if missing or not ticks else exit_codes.YES
 
 
@@ -55,7 +56,7 @@ def show_alerts(directory: Path, *, limit: int, rule: str, symbol: str, suppress
     if as_json:
         typer.echo(json.dumps([alert_document(stored.alert, stored.deliveries) for stored in found], indent=2))
     else:
-        typer.echo("\n".join(map(alert_line, found)) if found else "no alerts")
+        typer.echo("\n".join(map(alert_line, found)) if found else f"no alerts{meant([symbol])}")
     return exit_codes.YES
 
 
