@@ -291,6 +291,24 @@ async def test_official_minutes_are_compared_with_ours_each_once(desk: Desk) -> 
     assert await desk.stored(0, 4) == [100, 100, 100], "what rules saw stays"
 
 
+async def test_minutes_that_could_not_be_compared_wait_for_another_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.watched((0, 0), until=5, bars=[minute(us(0)), minute(us(1))])
+
+    def locked(*_: object) -> object:
+        raise TransientError("main.db: database is locked")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("tradeassistd.history.official.select_minutes", locked)
+        desk.filler.take([minute(us(0)), minute(us(1), 110)])
+        with pytest.raises(TransientError):
+            await desk.filler.turn()
+    await desk.filler.turn()
+    found = desk.filler.status()["differences"]["SPY"]
+    assert (found["compared"], found["differing"]) == (2, 1)
+
+
 async def test_a_hole_over_a_roll_is_stored_but_not_given_to_the_engine(desk: Desk) -> None:
     desk.symbols = ["/ES"]
     spans = [Stretch("/ES", us(-3 * 1440), us(10), "/ESU26"), Stretch("/ES", us(14), 0, "/ESZ26")]

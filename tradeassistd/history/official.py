@@ -60,10 +60,16 @@ class Official:
 
     async def compare(self) -> None:
         """Compare what was told with ours, as far as the store has ours. Raises TransientError when it is busy."""
-        if self._waiting:
-            waiting = [*self._waiting]
+        if not self._waiting:
+            return
+        left: Sequence[Bar] = [*self._waiting]
+        self._waiting.clear()
+        try:
+            left = await asyncio.to_thread(self._compare, left)
+        finally:  # also after an error: then all of them wait for another time
+            newer = [*self._waiting]
             self._waiting.clear()
-            self._waiting.extend(await asyncio.to_thread(self._compare, waiting))
+            self._waiting.extend([*left, *newer])
 
     def document(self) -> dict[str, Any]:
         """The tallies for `status`."""
@@ -78,8 +84,8 @@ class Official:
                 if self._compared_us.get(bar.symbol, -1) < bar.start_us and bar.end_us <= until_us:
                     by_symbol.setdefault(bar.symbol, {})[bar.start_us] = bar
             for symbol, official in by_symbol.items():
-                self._compared_us[symbol] = max(official)
                 self._tally(raw, symbol, official)
+                self._compared_us[symbol] = max(official)
         return [bar for bar in waiting if bar.end_us > until_us]
 
     def _tally(self, raw: sqlite3.Connection, symbol: str, official: dict[int, Bar]) -> None:
