@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tradeassistd.engine.events import Gap
 from tradeassistd.market.tick import Tick
 from tradeassistd.store import damage, queries
 from tradeassistd.store.damage import SetAside, set_aside
-from tradeassistd.store.directory import DirectoryLock
+from tradeassistd.store.directory import DirectoryLock, lock_holder
 from tradeassistd.store.faults import DamagedError
 from tradeassistd.store.writer import Store
 
@@ -72,6 +73,31 @@ def test_who_only_borrows_the_lock_leaves_it_as_it_was(tmp_path: Path) -> None:
         lock = DirectoryLock(tmp_path)
         assert lock.take() and lock.left_behind is left_behind
         lock.release(clean=clean)
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 16, b" 4711\n"])
+def test_a_lock_whose_content_went_with_the_power_is_no_end_in_good_order(left: bytes, tmp_path: Path) -> None:
+    (tmp_path / "daemon.lock").write_bytes(left)
+    lock = DirectoryLock(tmp_path)
+    assert lock.take() and lock.left_behind
+    assert lock_holder(tmp_path) == os.getpid()
+    lock.release(clean=True)
+    assert lock_holder(tmp_path) is None
+    assert lock.take() and not lock.left_behind
+    lock.release()
+
+
+def test_the_lock_is_on_the_disk_before_anything_else_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink().name))
+    for expected in (["daemon.lock", tmp_path.name], ["daemon.lock"]):
+        lock = DirectoryLock(tmp_path)
+        assert lock.take()
+        assert synced == expected
+        lock.release()
+        synced.clear()
 
 
 @pytest.mark.parametrize("how", ["head", "page"])

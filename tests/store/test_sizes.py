@@ -43,7 +43,7 @@ async def test_everything_is_measured_and_nothing_touched(filled: Path) -> None:
     assert files_in(filled) == before
     assert (found.newest_us, newest_event(filled)) == (ago(1) + 2, ago(1) + 2)
     assert found.main == before["main.db"] and found.main_free == 0
-    assert found.others == {"daemon.lock": 0, "main.db.before-0007": 4}
+    assert found.others == {"daemon.lock": 1, "main.db.before-0007": 4}
     tables = {one.name: one for one in found.tables}
     bars = tables["bars"]
     assert (bars.rows, bars.oldest_us // DAY_US, bars.newest_us // DAY_US, bars.lately) == (

@@ -16,7 +16,7 @@ from tradeassistd.base.errors import PermanentError, TradeAssistError
 from tradeassistd.base.instant import US_PER_S, iso
 from tradeassistd.store import archive, journal
 from tradeassistd.store.archive import FORMAT, FileNote, Manifest, Writer
-from tradeassistd.store.directory import FILE_MODE, MAIN_FILE, tape_paths
+from tradeassistd.store.directory import FILE_MODE, MAIN_FILE, sync_directory, tape_paths
 from tradeassistd.store.records import OPEN_STATES
 from tradeassistd.store.snapshot import Progress, Still, Stills, stills, unchanged
 
@@ -63,7 +63,7 @@ def write_backup(
             partial = scratch / "whole"
             _pack(partial, manifest, files, texts, made_us // US_PER_S, target.suffix != ".tar", progress)
             partial.replace(target)
-        _sync_folder(target.parent)
+        sync_directory(target.parent)
         return manifest
     except OSError as error:
         raise _not_written(target, error) from error
@@ -186,14 +186,6 @@ def _size(path: Path) -> int:
     """With what is still in the log beside it."""
     sizes = (one.stat().st_size for one in (path, Path(f"{path}-wal")) if one.exists())
     return sum(sizes)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _not_written(target: Path, error: OSError) -> PermanentError:

@@ -18,7 +18,10 @@ DIRECTORY_MODE = 0o700
 RESTORING = "restoring"
 """Folder in which a restore makes the files ready; while it is there the directory is neither the old nor the new."""
 _HOLDER_WIDTH = 16
-"""Every process id fits, and covers one that stood there before."""
+"""Every process id fits behind a blank, and covers one that stood there before."""
+_CLEAN_SIZE = 1
+"""What is left of the lock file after an end in good order: its blank. Cutting it off needs no room on the disk. A file
+that is empty was never written, or its content went with the power."""
 _TAPE = re.compile(r"tape-(\d{8})\.db")
 
 
@@ -82,6 +85,15 @@ def make_directory(directory: Path) -> None:
         ) from error
 
 
+def sync_directory(directory: Path) -> None:
+    """Have the disk keep which files are in a directory."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 class DirectoryLock:
     """Held as long as the daemon runs; the kernel lets go of it however the process ends."""
 
@@ -95,6 +107,7 @@ class DirectoryLock:
         """Whether the lock is ours now. Raises FatalError when the file cannot be opened, TransientError when the disk
         is full."""
         try:
+            is_new = not self._path.exists()
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         except OSError as error:
             hint = "Run the daemon as the user who owns the state directory"
@@ -104,10 +117,13 @@ class DirectoryLock:
         except BlockingIOError:
             os.close(file)
             return False
-        self.left_behind = os.fstat(file).st_size > 0
+        self.left_behind = not is_new and os.fstat(file).st_size != _CLEAN_SIZE
         self._file = file
         try:
-            os.pwrite(file, f"{os.getpid()}\n".ljust(_HOLDER_WIDTH).encode(), 0)
+            os.pwrite(file, f" {os.getpid()}\n".ljust(_HOLDER_WIDTH).encode(), 0)
+            os.fsync(file)
+            if is_new:
+                sync_directory(self._path.parent)
         except OSError as error:
             self.release(clean=False)
             hint = "Free some space on the disk that holds it" if error.errno == errno.ENOSPC else "Look at the disk"
@@ -123,7 +139,7 @@ class DirectoryLock:
         """
         if self._file is not None:
             if not self.left_behind if clean is None else clean:
-                os.ftruncate(self._file, 0)
+                os.ftruncate(self._file, _CLEAN_SIZE)
             os.close(self._file)
             self._file = None
 

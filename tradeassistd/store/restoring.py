@@ -30,6 +30,7 @@ from tradeassistd.store.directory import (
     DirectoryLock,
     lock_holder,
     make_directory,
+    sync_directory,
     tape_paths,
 )
 from tradeassistd.store.faults import DamagedError, schema_version
@@ -106,9 +107,9 @@ def restore(
             if written:
                 assert settings is not None
                 _put(where.settings, settings, RULE_MODE if os.geteuid() == 0 else FILE_MODE)
-            _sync(where.state)
+            sync_directory(where.state)
             staging.rmdir()
-            _sync(where.state)
+            sync_directory(where.state)
     return Restored(
         manifest, str(where.state), str(where.rules) if rule_texts else "", str(where.settings) if written else "",
         str(aside.folder) if aside.used else "",
@@ -137,7 +138,7 @@ def restore_copy(source: Path, state: Path, *, replace: bool, now_us: int, by: s
         _move_aside(state / MAIN_FILE, aside)
         (staging / MAIN_FILE).replace(state / MAIN_FILE)
         _give_to_owner(state / MAIN_FILE, state)
-        _sync(state)
+        sync_directory(state)
         staging.rmdir()
     return str(aside.folder) if aside.used else ""
 
@@ -369,11 +370,3 @@ def _fresh(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=DIRECTORY_MODE)
     return folder
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
