@@ -148,6 +148,12 @@ def test_before_the_first_start_there_is_nothing_to_complain_of(tmp_path: Path) 
     assert states(machine.databases(tmp_path / "state")) == [("database", "ok")]
 
 
+def test_a_directory_in_the_place_of_a_database_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "main.db").mkdir()
+    (found,) = machine.databases(tmp_path)
+    assert found.state == "problem" and "main.db is a directory" in found.text
+
+
 def test_a_state_directory_open_to_everybody_is_a_warning(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     assert ("state", "warning") in states(machine.directory(tmp_path))

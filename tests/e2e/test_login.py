@@ -18,7 +18,7 @@ import structlog
 
 from tests.e2e.harness import running, settings_for
 from tests.e2e.test_process import AT_ONCE, MONDAY_US
-from tradeassistd.base.errors import PermanentError
+from tradeassistd.base.errors import FatalError, PermanentError
 from tradeassistd.base.log import set_up
 from tradeassistd.cli import auth, exit_codes
 from tradeassistd.cli.client import _Connection
@@ -248,6 +248,21 @@ async def test_an_app_that_lacks_a_product_is_told_so(
         simulator.inject("user_preference, answer: unauthorized")
         await log_in(tmp_path, monkeypatch)
     assert "both products" in capsys.readouterr().err
+
+
+async def test_a_token_is_stored_also_by_who_may_not_look_at_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hidden(directory: Path) -> None:
+        raise FatalError(f"{directory} cannot be read: Permission denied", hint="Run this as another user")
+
+    async with Simulator(SyntheticMarket(3, MONDAY_US)) as simulator:
+        settings_for(tmp_path, simulator, AT_ONCE)
+        before = (tmp_path / "token.json").read_text()
+        monkeypatch.setattr(auth.queries, "daemon_running", hidden)
+        await log_in(tmp_path, monkeypatch)
+        assert (tmp_path / "token.json").read_text() != before
+    assert "whether a daemon runs, and may read it, is not known" in capsys.readouterr().err
 
 
 def test_a_browser_is_not_opened_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ import typer
 
 from tradeassistd.base.clock import Clock, WallClock
 from tradeassistd.base.config import SchwabSettings, Settings, load_settings
-from tradeassistd.base.errors import ConfigError, PermanentError, TradeAssistError
+from tradeassistd.base.errors import ConfigError, FatalError, PermanentError, TradeAssistError
 from tradeassistd.base.instant import US_PER_S, iso
 from tradeassistd.cli import exit_codes
 from tradeassistd.feed.countdown import day_and_minute, span_text
@@ -61,8 +61,11 @@ def login(config: Path | None, *, browser: bool | None) -> int:
     asyncio.run(_exchange(schwab, context, received_url, clock))
     ends_us = clock.now_us() + REFRESH_TOKEN_S * US_PER_S
     typer.echo(f"logged in until {day_and_minute(ends_us)}; the token is in {schwab.token_file}")
-    if queries.daemon_running(_state(settings)):
-        typer.echo("the running daemon takes it up by itself")
+    try:
+        if queries.daemon_running(_state(settings)):
+            typer.echo("the running daemon takes it up by itself")
+    except FatalError as error:
+        typer.echo(f"whether a daemon runs, and may read it, is not known: {error.message}", err=True)
     return exit_codes.YES
 
 

@@ -40,6 +40,10 @@ def translated(error: sqlite3.Error, path: Path, *, in_use: bool = False) -> Tra
     """
     code = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
+    if path.is_dir():  # SQLite says "disk I/O error" or "unable to open"
+        return FatalError(
+            f"{path} is a directory, and should be a database file", hint="Move it away: the daemon makes its own file"
+        )
     if primary in _DAMAGE:
         return DamagedError(path, error)
     if primary in _PASSING:

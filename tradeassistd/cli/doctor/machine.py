@@ -75,7 +75,7 @@ def databases(path: Path) -> Iterator[Finding]:
         except EmptyFileError:
             continue  # just being made
         except TransientError as error:
-            yield warning("database", error.message, "Run it again: it was busy")
+            yield warning("database", error.message, error.hint or "Run it again")
             continue
         except (FatalError, TradeAssistError) as error:
             yield problem("database", error.message, error.hint or RESTORE)
