@@ -24,6 +24,7 @@ from tradeassistd.api.rule_documents import warming_documents
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.config import ChannelSettings, Settings
 from tradeassistd.base.errors import ConfigError
+from tradeassistd.base.instant import iso
 from tradeassistd.base.sdnotify import Notifier
 from tradeassistd.base.steady import SteadyClock
 from tradeassistd.base.turns import Turns
@@ -104,8 +105,10 @@ class Parts:
         document = status_document(
             self._settings, self.reloader.loaded, self.engine, self.live, self.feed, self._store, self.dispatcher
         )
+        now_us = self._clock.now_us()
         return {
-            **document, "start": self.engine_start.document(), "warming": warming_documents(self.engine),
+            **document, "as_of": iso(now_us) if now_us else "", "start": self.engine_start.document(),
+            "warming": warming_documents(self.engine),
             "unstored": self.unstored.status(), "disk": self._room.status(), "history": self._filler.status(),
             "backfill": self._backfiller.status(),
         }  # fmt: skip

@@ -59,6 +59,27 @@ def test_a_daemon_that_died_is_not_said_to_be_live() -> None:
     assert "daemon stopped" in said and "was live when last heard of" in said and "ago" not in said
 
 
+@pytest.mark.parametrize(
+    ("last_said", "line"),
+    [
+        ({"state": "stopped", "as_of": "2026-11-20T16:05:03Z"}, "stopped since Fri 2026-11-20 11:05:03 New York"),
+        ({"as_of": "2026-11-20T16:05:03Z"}, "stopped without a word: last heard of Fri 2026-11-20 11:05:03 New York"),
+        ({"state": "stopped"}, "stopped"),
+    ],
+)
+async def test_a_daemon_that_does_not_run_says_since_when(
+    tmp_path: Path, last_said: dict[str, Any], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await Store.open(tmp_path, clock=ManualClock(1))
+    await store.save_status(a_status() | last_said)
+    await store.close()
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TRADEASSIST_STORE__PATH", str(tmp_path))
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 69
+    assert result.output.splitlines()[0].lstrip("daemon !") == line
+
+
 def test_symbols_with_the_same_trouble_share_a_line_and_the_worst_come_first() -> None:
     status = a_running()
     status["feed"]["refused"] = {"/GOOG": "code 19", "NOPE": "code 19"}

@@ -259,7 +259,7 @@ async def test_a_token_is_stored_also_by_who_may_not_look_at_the_daemon(
     async with Simulator(SyntheticMarket(3, MONDAY_US)) as simulator:
         settings_for(tmp_path, simulator, AT_ONCE)
         before = (tmp_path / "token.json").read_text()
-        monkeypatch.setattr(auth.queries, "daemon_running", hidden)
+        monkeypatch.setattr("tradeassistd.cli.auth.queries.daemon_running", hidden)
         await log_in(tmp_path, monkeypatch)
         assert (tmp_path / "token.json").read_text() != before
     assert "whether a daemon runs, and may read it, is not known" in capsys.readouterr().err

@@ -47,7 +47,8 @@ def show_status(directory: Path, socket: Path | None = None, *, as_json: bool) -
     except TradeAssistError as error:
         typer.echo(f"tradeassist: {error}", err=True)
         return exit_codes.NOT_RUNNING
-    status = {**status, "state": "running" if pid else "stopped", "pid": pid, "directory": str(directory)}
+    ended = {} if pid or not status else {"ended_in_order": status.get("state") == "stopped"}
+    status = {**status, "state": "running" if pid else "stopped", "pid": pid, "directory": str(directory), **ended}
     if as_json:
         typer.echo(json.dumps(status, indent=2))
     else:
@@ -78,7 +79,7 @@ def status_text(status: Mapping[str, Any], width: int = 80) -> list[str]:
 
 def _lines(status: Mapping[str, Any]) -> Iterator[Line]:
     running = status.get("state") == "running"
-    yield "daemon", f"{status.get('state', DASH)}" + (f", pid {status['pid']}" if status.get("pid") else "")
+    yield _daemon(status)
     yield "state in", str(status.get("directory", DASH))
     yield from _start(part(status, "start"))
     yield from _feed(part(status, "feed"), running=running)
@@ -97,6 +98,17 @@ def _lines(status: Mapping[str, Any]) -> Iterator[Line]:
     yield from _warming(status.get("warming") or ())
     for name, channel in part(status, "channels").items():
         yield "channel!" if channel.get("failures_in_a_row") else "channel", _channel(name, channel)
+
+
+def _daemon(status: Mapping[str, Any]) -> Line:
+    """Whether it runs; else since when not, and whether somebody asked for that."""
+    said = str(status.get("state", DASH))
+    if status.get("pid"):
+        return "daemon", f"{said}, pid {status['pid']}"
+    since = f"{clock_time(status['as_of'])} New York" if status.get("as_of") else ""
+    if status.get("ended_in_order", True):
+        return "daemon", f"{said} since {since}" if since else said
+    return "daemon!", f"{said} without a word" + (f": last heard of {since}" if since else "")
 
 
 def _start(start: Mapping[str, Any]) -> Iterator[Line]:

@@ -101,6 +101,8 @@ class DetailedHealth(Open):
     health: Health
     state: str
     """running, or stopped once it has said so."""
+    as_of: str = ""
+    """When it said so, market time; empty: before any was known."""
     version: str
     pid: int
     clock: str
