@@ -40,7 +40,8 @@ BAD = sorted((DATA / "bad").glob("*.yaml"))
 COMMON = {
     "$schema", "$defs", "$ref", "title", "description", "default", "examples", "type", "enum", "const", "pattern",
     "patternErrorMessage", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "items", "minItems",
-    "maxItems", "uniqueItems", "properties", "additionalProperties", "propertyNames", "minProperties", "maxProperties",
+    "maxItems", "uniqueItems", "properties", "patternProperties", "additionalProperties", "propertyNames",
+    "minProperties", "maxProperties",
     "required", "allOf", "anyOf", "oneOf", "not", "if", "then",
 }  # fmt: skip
 """Keywords that draft-07 and draft 2020-12 read alike, `$defs` as a place a `$ref` points to, and one annotation."""
@@ -97,7 +98,7 @@ def parts(schema: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(schema, dict):
         return
     yield schema
-    for key in ("properties", "$defs"):
+    for key in ("properties", "patternProperties", "$defs"):
         for inner in schema.get(key, {}).values():
             yield from parts(inner)
     for key in ("items", "additionalProperties", "propertyNames", "not", "if", "then"):
@@ -326,5 +327,30 @@ def test_a_test_file(item: str, expect: str, sound: bool) -> None:
                                               ("-1", False), ("'-1'", False)])  # fmt: skip
 def test_a_tick_size_is_above_zero_in_an_editor_too(key: str, value: str, *, sound: bool) -> None:
     text = f"version: 1\n/ES: {{{key}: {value}}}\n"
+    assert bool(load_texts({"_instruments.yaml": text}).problems) is not sound
+    assert bool(marked(read(text), "instruments")) is not sound
+
+
+@pytest.mark.parametrize(
+    ("entry", "sound"),
+    [
+        ("/ES: {market: energy, multiplier: 50, session: rth, name: x, tick_size: 1, plausible: any}", True),
+        ("/ES: {market: nyse}", False),
+        ("/ES: {class: index}", False),
+        ("/ES: {derived: '$ADVN - $DECN'}", False),
+        ("$NEW: {market: vix, class: internal}", True),
+        ("$NEW: {derived: '$ADVN - $DECN'}", True),
+        ("$NEW: {market: energy}", False),
+        ("$NEW: {multiplier: 50}", False),
+        ("SPY: {name: x, session: ext, tick_size: 0.01, plausible: [1, 2]}", True),
+        ("SPY: {market: nyse}", False),
+        ("SPY: {class: index}", False),
+        ("SPY: {multiplier: 100}", False),
+        ("SPY: {derived: '$ADVN - $DECN'}", False),
+        ("spy: {name: x}", False),
+    ],
+)
+def test_a_symbol_takes_only_what_its_kind_can_have_in_an_editor_too(entry: str, sound: bool) -> None:
+    text = f"version: 1\n{entry}\n"
     assert bool(load_texts({"_instruments.yaml": text}).problems) is not sound
     assert bool(marked(read(text), "instruments")) is not sound

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from tradeassistd.base.yaml12 import ValueProblem
+from tradeassistd.base.yaml12 import ValueProblem, duration_s
 from tradeassistd.rules import fields
 from tradeassistd.rules.names import name_problem
 from tradeassistd.rules.schema import keys, shapes, unit_tests
@@ -53,11 +53,13 @@ READERS: list[tuple[str, Any, str, str]] = [
     ("expires", fields.expires, "2026-1T:0Z+",
      r"2[0-9]{3}-[01][0-9]-[0-3][0-8]([T ][0-2][0-9]:[0-6][0-9] ?(Z|UTC|America/New_York|-05:00))?"),
     ("stale_after", fields.some_time_s, "0125smhd.", "0{0,3}[0-9]{0,4}[smhd]"),
+    ("for", duration_s, "0125smhd.",
+     "0{0,3}(74[0-9]h|744[0-9]|446[34][0-9]m|267[0-9]{4}s|26784[0-9]{2}s|[0-9]{1,8}[smhd])"),
     ("was", fields.rule_id, "ab-_.AB1 ", "[a-z0-9._-]{0,70}"),
 ]  # fmt: skip
 SOUND = {
     "evaluate": "close(5m)", "fire": "each_bar(5m)", "rearm": "move 0.5%", "active": "sat,mon-fri 09:45-24:00 UTC",
-    "expires": "2026-12-18 15:00 America/New_York", "stale_after": "30s", "was": "es-levels",
+    "expires": "2026-12-18 15:00 America/New_York", "stale_after": "30s", "for": "744h", "was": "es-levels",
 }  # fmt: skip
 BEYOND = r"02-29|[3-9][0-9]{6,}[smh]|[0-9]{4,}h|[0-9]{5,}m"
 """What only `rules check` sees: which years have a February 29, and what is over 31 days."""

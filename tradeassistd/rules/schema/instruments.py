@@ -17,16 +17,33 @@ from tradeassistd.rules.schema.shapes import Schema, above_zero, described, map_
 
 
 def instruments_file(version: Schema) -> Schema:
-    """Facts by symbol. What fits which symbol cannot be seen here."""
+    """Facts by symbol, those that its kind can have. Which session a symbol has cannot be seen here."""
     assert SHAPES.keys() == KEYS.keys()
-    entry = {**map_of({key: described(KEYS[key], shape) for key, shape in SHAPES.items()}), "minProperties": 1}
     return {
         "type": "object",
         "properties": {"version": version},
         "propertyNames": {"anyOf": [{"const": "version"}, symbol()]},
-        "additionalProperties": described("A symbol, or a root for futures, and what holds for it.", entry),
+        "patternProperties": {
+            "^/": _entry(
+                "A future, or the root of its contracts", market=one_of(FUTURES_MARKETS), **_none_of("class", "derived")
+            ),
+            r"^\$": _entry("An index or market internal", market=one_of(INDEX_MARKETS), **_none_of("multiplier")),
+            "^[A-Z]": _entry("A stock or fund", **_none_of("class", "derived", "market", "multiplier")),
+        },
+        "additionalProperties": False,
         "maxProperties": INSTRUMENTS_MAX + 1,
     }
+
+
+def _entry(what: str, **instead: Schema | None) -> Schema:
+    """What holds for a symbol; `instead` of the usual shape of a key another one, or None: it has no such key."""
+    shapes = {key: shape for key in SHAPES if (shape := instead.get(key, SHAPES[key])) is not None}
+    entry = {**map_of({key: described(KEYS[key], shape) for key, shape in shapes.items()}), "minProperties": 1}
+    return described(f"{what}, and what holds for it.", entry)
+
+
+def _none_of(*keys: str) -> dict[str, None]:
+    return dict.fromkeys(keys)
 
 
 def _plausible() -> Schema:
@@ -37,7 +54,7 @@ def _plausible() -> Schema:
 SHAPES: dict[str, Schema] = {
     "name": text(NAME_MAX),
     "class": one_of(CLASSES),
-    "market": one_of(dict.fromkeys((*FUTURES_MARKETS, *INDEX_MARKETS))),
+    "market": one_of(FUTURES_MARKETS),
     "session": one_of(SESSIONS),
     "tick_size": above_zero(0.25, 0.01),
     "multiplier": above_zero(50),

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tradeassistd.base.yaml12.values import DURATION_MAX_S
 from tradeassistd.market.bar import INTERVALS_S
 from tradeassistd.rules.fields import TEXT_MAX
 from tradeassistd.rules.grammar import LENGTH_MAX
@@ -28,6 +29,7 @@ TEXT_TYPES = ["string", "number", "boolean"]
 NUMBER_TYPES = ["number", "string"]
 _ROOTS = "|".join(sorted(FUTURE_ROOTS))
 _MONTH = "[FGHJKMNQUVXZ]"
+_UNITS_S = (("s", 1), ("m", 60), ("h", 3600))
 SYMBOL = (
     rf"(?!(?:{_ROOTS}){_MONTH}[0-9]{{1,4}}$)(?!/(?:{_ROOTS}){_MONTH}(?:[0-9]|[0-9]{{3,4}})$)"
     r"(?:/[A-Z0-9]{1,6}|\$[A-Z0-9]{1,12}|[A-Z][A-Z0-9]{0,7}(?:/[A-Z]{1,3})?)"
@@ -94,9 +96,19 @@ def glob() -> Schema:
 
 
 def duration(*examples: str, some: bool = False) -> Schema:
-    """`30s`, `5m`, `2h`; with `some`, at least a second."""
+    """`30s`, `5m`, `2h`, at most 31 days; with `some`, at least a second."""
     nonzero = "(?=0*[1-9])" if some else ""
-    return pattern(f"{nonzero}[0-9]{{1,9}}[smh]", "a duration has its unit: 30s, 5m, 2h", *examples)
+    lengths = "|".join(f"{_up_to(DURATION_MAX_S // unit_s)}{unit}" for unit, unit_s in _UNITS_S)
+    hint = "a duration has its unit, and is at most 31 days: 30s, 5m, 2h"
+    return pattern(f"(?=[0-9]{{1,9}}[smh]$){nonzero}0*(?:{lengths})", hint, *examples)
+
+
+def _up_to(most: int) -> str:
+    """A whole number that is not above `most`, without zeros before it."""
+    digits = str(most)
+    less = (f"{digits[:at]}[0-{int(digit) - 1}]" + (f"[0-9]{{{left}}}" if left else "")
+            for at, digit in enumerate(digits) if digit > "0" and (left := len(digits) - at - 1) >= 0)  # fmt: skip
+    return f"(?:[0-9]{{1,{len(digits) - 1}}}|{'|'.join(less)}|{digits})"
 
 
 def whole(least: int, most: int | None = None) -> Schema:
