@@ -276,3 +276,35 @@ def test_a_contract_that_is_over_has_expired() -> None:
 def test_whoever_says_what_a_symbol_is_means_it(symbol: str) -> None:
     assert len(found(f"symbols: [{symbol}]\nwhen: price > 5")) == 1
     assert found(f"symbols: [{symbol}]\nwhen: price > 5", instruments=f"{symbol}: {{name: mine}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "stop", "target", "side"),
+    [
+        ("price", "price - 8t", "price - 16t", "below"),
+        ("price", "price + 2 * atr(14, 5m)", "price + 3 * atr(14, 5m)", "above"),
+        ("price", "price * 0.99", "price * 0.97", "below"),
+        ("5200", "5190", "5180.5", "below"),
+        ("high(5m) + 1t", "high(5m) - 2", "high(5m) - 4t - atr(14, 5m)", "below"),
+        ("price", "price - 8t", "price + 16t", ""),
+        ("price", "price + 8t", "price - 3 * atr(14, 5m)", ""),
+        ("price", "price - 2 * atr(14, 5m)", "vwap()", ""),
+        ("price", "price - 2 * atr(14, 5m)", "price - 2", "below"),
+        ("price", "price + 1.5 * atr(14, 5m)", "day.low", ""),
+        ("price", "price", "price - 2", ""),
+        ("5200", "price - 2", "price - 4", ""),
+        ("price - 2 * atr(14, 5m)", "price - 3", "price - 4", ""),
+    ],
+)
+def test_a_stop_and_a_target_lie_on_two_sides_of_the_entry(entry: str, stop: str, target: str, side: str) -> None:
+    lines = f"when: price crosses 5200\nsetup: {{entry: '{entry}', stop: '{stop}', target: '{target}'}}"
+    problems = [one for one in found(lines) if one.code != "text-only"]
+    assert [(one.path, one.message) for one in problems] == (
+        [("rules[0].setup.target", f"stop and target both lie {side} the entry")] if side else []
+    )
+
+
+def test_the_sides_are_those_of_each_symbols_values() -> None:
+    lines = "symbols: [/ES, SPY]\nvalues: {/ES: {goal: 8}, SPY: {goal: -1}}\nwhen: price crosses 5200\n"
+    setup = "setup: {entry: price, stop: 'price - 2', target: 'price + goal'}"
+    assert codes(lines + setup) == ["one-sided"]

@@ -66,6 +66,7 @@ LINTS = MappingProxyType({
     "inherited-rth": Lint(WARNING, "A future that is watched only in `rth` because of the defaults."),
     "unknown-symbol": Lint(WARNING, "A future that is not in the catalogue, or an index that looks like another."),
     "bare-symbol": Lint(WARNING, "A stock that is more often meant as a future or an index: `ES`, `VIX`."),
+    "one-sided": Lint(WARNING, "A `setup` whose stop and target lie on the same side of its entry."),
     "no-end": Lint(WARNING, "`on_clear: tell` on an event, which has no end."),
     "expired": Lint(WARNING, "A rule past its `expires`, a silence past its `until`, a contract that is over."),
     "spent": Lint(WARNING, "A rule with `fire: once` that has told its one alert; known where there is stored state."),

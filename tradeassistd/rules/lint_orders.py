@@ -23,7 +23,19 @@ from tradeassistd.engine.language.expression import (
 )
 from tradeassistd.market.instrument import Instrument, InstrumentClass
 from tradeassistd.market.price import PRICE_SCALE
-from tradeassistd.rules.lint_spans import NOT_NEGATIVE, POSITIVE, Spans, above, below, exactly, span_of
+from tradeassistd.rules.lint_spans import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    Span,
+    Spans,
+    above,
+    below,
+    exactly,
+    minus,
+    plus,
+    span_of,
+    times,
+)
 
 _DAYS = frozenset({"day", "prev_day", "rth", "prev_rth", "overnight", "prev_week", "year"})
 _BARS = frozenset({"open", "high", "low", "close"})
@@ -85,6 +97,21 @@ def _bounded(order: int, plus: Term, minus: Term, number: Fraction, instrument: 
         return None
     is_zero_possible = least.low < POSITIVE.low
     return below(number, included=is_zero_possible) if order < 0 else above(number, included=is_zero_possible)
+
+
+def side_of(one: Expression, other: Expression, instrument: Instrument) -> int:
+    """1 when a value is above another one, -1 when it is below it, 0 when nobody knows. A part of which only the sign
+    is known (two `atr`) counts as if it were not zero."""
+    total = _comparison(one, other, instrument)
+    if total is None:
+        return 0
+    terms, number = total
+    span = Span((number, 0), (number, 1))
+    for term in terms.values():
+        span = plus(span, times(span_of(term.value, instrument), term.times))
+    if span.low >= NOT_NEGATIVE.low and span.only != 0:
+        return 1
+    return -1 if minus(span).low >= NOT_NEGATIVE.low and span.only != 0 else 0
 
 
 def is_at_most(one: Expression, other: Expression, instrument: Instrument, *, usual: bool) -> bool:

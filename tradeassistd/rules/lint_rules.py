@@ -14,6 +14,7 @@ from tradeassistd.engine.template import Slot, Template
 from tradeassistd.market.instrument import Instrument, instrument_in
 from tradeassistd.rules.lint import Note
 from tradeassistd.rules.lint_conditions import Bounds, ConditionReading, implies
+from tradeassistd.rules.lint_orders import side_of
 from tradeassistd.rules.lint_spans import is_positive
 from tradeassistd.rules.lint_times import is_watched_at, is_watched_in, longest_watch_s
 from tradeassistd.rules.lint_values import holds_live_price, skipped_bars, true_at_rest, unknown_values
@@ -162,6 +163,22 @@ def _texts(rule: Rule, written: Written) -> Iterator[Told]:
     for name, tree in rule.setup.parts if rule.setup else ():
         where = written.location("setup", name)
         yield from ((where, note) for note in _unknown(rule, written, tree))
+    yield from _one_sided(rule, written)
+
+
+def _one_sided(rule: Rule, written: Written) -> Iterator[Told]:
+    """`stop: 'price - 8t'` beside `target: 'price - 16t'`: what is to be gained lies where the loss does."""
+    parts = dict(rule.setup.parts) if rule.setup else {}
+    if not parts.keys() >= {"entry", "stop", "target"}:
+        return
+    for values, instrument in _profiles(rule, written):
+        entry, stop, target = (substitute(parts[name], values) for name in ("entry", "stop", "target"))
+        sides = {side_of(stop, entry, instrument), side_of(target, entry, instrument)}
+        if len(sides) == 1 and 0 not in sides:
+            where = "above" if 1 in sides else "below"
+            note = Note("one-sided", f"stop and target both lie {where} the entry", "turn the sign of one of them")
+            yield written.location("setup", "target"), note
+            return
 
 
 def _for_the_text_alone(rule: Rule, trees: Sequence[Expression]) -> Iterator[Note]:

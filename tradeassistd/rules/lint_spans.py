@@ -212,21 +212,22 @@ def _arithmetic(op: str, left: Span, right: Span) -> Span:
         case "-":
             return plus(left, minus(right))
         case "*" if right.only is not None:
-            return _times(left, right.only)
+            return times(left, right.only)
         case "*" if left.only is not None:
-            return _times(right, left.only)
+            return times(right, left.only)
         case "/" if right.only:
-            return _times(left, 1 / right.only)
+            return times(left, 1 / right.only)
     if min(left.low, right.low) >= NOT_NEGATIVE.low:  # nothing is known but the sign
         return POSITIVE if min(left.low, right.low) >= POSITIVE.low else NOT_NEGATIVE
     return ANY
 
 
-def _times(span: Span, factor: Fraction) -> Span:
+def times(span: Span, factor: Fraction) -> Span:
+    """The span of so many times the value."""
     if not factor:
         return Span((factor, 0), (factor, 1))
     if factor < 0:
-        return _times(minus(span), -factor)
+        return times(minus(span), -factor)
     low, high = ((cut[0] * factor if isinstance(cut[0], Fraction) else cut[0], cut[1]) for cut in span)
     return Span(low, high)
 
