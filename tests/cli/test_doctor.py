@@ -148,6 +148,12 @@ def test_before_the_first_start_there_is_nothing_to_complain_of(tmp_path: Path) 
     assert states(machine.databases(tmp_path / "state")) == [("database", "ok")]
 
 
+def test_rules_that_need_bars_for_longer_than_they_are_kept_are_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("version: 1\nrules: [{id: a, symbols: [SPY], when: 'highest(high, 5, 1d) > 1'}]\n")
+    for kept_s, state in ((4 * DAY_S, "warning"), (7 * DAY_S, "ok"), (None, "ok")):
+        assert states(configuration.rules(tmp_path, frozenset(), NOW, kept_s)) == [("rules", state)]
+
+
 def test_a_directory_in_the_place_of_a_database_is_called_one(tmp_path: Path) -> None:
     (tmp_path / "main.db").mkdir()
     (found,) = machine.databases(tmp_path)

@@ -127,3 +127,30 @@ async def test_a_rule_expires_by_the_clock_that_the_daemon_goes_by(desk: Path, s
     await earlier.save_states([RuleState(line.id, "/ES", 0, "f", judged_us=TOLD_US - two_days_us)])
     await earlier.close()
     assert EXPIRED not in check("--config", desk / "config.yaml").output
+
+
+@pytest.mark.parametrize(
+    ("keep", "when", "said"),
+    [
+        (
+            "30d",
+            "close(1d) > sma(close, 200, 1d)",
+            "`sma(close, 200, 1d)` needs bars of 280d, and",
+        ),
+        ("30d", "price > highest(high, 2, 1d)[30]", "needs bars of 44d"),
+        ("30d", "price > sym(SPY).highest(high, 50, 1d)", "needs bars of 70d"),
+        ("30d", "close(5m) > sma(close, 200, 5m)", ""),
+        ("2y", "close(1d) > sma(close, 200, 1d)", ""),
+        ("forever", "close(1d) > sma(close, 200, 1d)", ""),
+    ],
+)
+def test_a_window_of_bars_that_are_not_kept_so_long_is_found(desk: Path, keep: str, when: str, said: str) -> None:
+    (desk / "rules.d" / "a.yaml").write_text(f"version: 1\nrules:\n  - {{id: a, symbols: [/ES], when: '{when}'}}\n")
+    (desk / "config.yaml").write_text(
+        f"clock: market\nstore: {{path: state, keep: {{bars: {keep}}}}}\nrules: {{dir: rules.d}}\n"
+    )
+    lines = [one for one in check("--config", desk / "config.yaml").output.splitlines() if "unkept-window" in one]
+    assert len(lines) == bool(said)
+    if said:
+        assert lines[0].startswith("warning: rules.d/a.yaml:3:35: rules[0].when: ") and said in lines[0]
+    assert "unkept-window" not in check(desk / "rules.d").output

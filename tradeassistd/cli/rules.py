@@ -17,6 +17,7 @@ from tradeassistd.cli.annotations import annotation
 from tradeassistd.cli.wording import counted
 from tradeassistd.engine.transition import RuleState
 from tradeassistd.rules.lint import INVALID, severity_of
+from tradeassistd.rules.lint_kept import kept_problems
 from tradeassistd.rules.lint_spent import spent_problems
 from tradeassistd.rules.load import Loaded, load_directory
 
@@ -34,6 +35,7 @@ def check(
     state: Path | None = None,
     state_asked: bool = False,
     market_clock: bool = False,
+    bars_kept_s: int | None = None,
 ) -> int:
     """Print every finding of every file, sorted by place; gives the exit code.
 
@@ -41,7 +43,7 @@ def check(
     is the state directory, only looked at: nothing is made or changed there. Without one, and where no daemon has
     stored anything yet, nobody knows which rules are spent. `state_asked`: the user named it, so that it has to be
     there (FatalError). `market_clock`: the daemon's time is that of its feed, and so is that of `expires`; before its
-    first day it is the computer's.
+    first day it is the computer's. `bars_kept_s`: how long bars are kept, None: for ever, or nobody knows.
     """
     states = _stored_states(state, asked=state_asked) if state is not None else ()
     judged_us = max((one.judged_us for one in states), default=0) if market_clock else 0
@@ -49,7 +51,8 @@ def check(
     loaded = load_directory(directory, now_us=now_us, lint=True, channels=channels)
     prefix = f"{directory.resolve().name}/"
     spent = tuple(spent_problems(loaded.rule_set, states, prefix))
-    loaded = replace(loaded, warnings=tuple(sorted([*loaded.warnings, *spent])))
+    unkept = kept_problems(loaded.rule_set, bars_kept_s, prefix)
+    loaded = replace(loaded, warnings=tuple(sorted([*loaded.warnings, *spent, *unkept])))
     found = sorted([*loaded.problems, *loaded.warnings])
     match output:
         case "json":

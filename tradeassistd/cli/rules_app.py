@@ -26,24 +26,25 @@ def rules_check(
 ) -> None:  # fmt: skip
     """All errors and warnings of all rule files. Exit code 1 when there is an error; with --strict, or a warning.
 
-    Channels in `notify`, and which rules are spent, are looked up where there are settings: with --config, or without
-    DIRECTORY.
+    Channels in `notify`, which rules are spent, and how long bars are kept are looked up where there are settings:
+    with --config, or without DIRECTORY.
     """
     from tradeassistd.cli.rules import FORMATS, check
 
     output = _format(output, FORMATS, as_json=as_json)
     channels: frozenset[str] | None = None
-    store, market_clock = state, False
+    store, market_clock, bars_kept_s = state, False, None
     if directory is None or config is not None:
         from tradeassistd.base.config import load_settings
 
         settings = load_settings(config)
         directory, channels = directory or settings.rules.dir, frozenset(settings.channels)
         store, market_clock = state or settings.store.path, settings.clock == "market"
+        bars_kept_s = settings.store.keep.bars
     assert directory is not None  # load_settings completes it
     raise typer.Exit(
         check(directory, output=output, strict=strict, channels=channels, state=store, state_asked=state is not None,
-              market_clock=market_clock)
+              market_clock=market_clock, bars_kept_s=bars_kept_s)
     )  # fmt: skip
 
 

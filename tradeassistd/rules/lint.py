@@ -57,6 +57,9 @@ LINTS = MappingProxyType({
         "reach so far, and after a gap until it is filled.",
         "close(1d) > sma(close, 200, 1d)",
     ),
+    "unkept-window": Lint(
+        WARNING, "A window that reaches further back than `store.keep.bars`; known where there are settings.",
+    ),
     "unknown-value": Lint(WARNING, "A value that the symbol never has: `year` of a future, `{level}` without `levels`.",
                           "price > year.high"),
     "implausible": Lint(WARNING, "A price that the symbol will hardly ever have.", "price > 690000"),

@@ -34,7 +34,7 @@ def spent_problems(rule_set: RuleSet, states: Iterable[RuleState], prefix: str) 
         spent = {symbol: told_us for symbol in rule.symbols if (told_us := _told_us(rule, names, symbol, told))}
         if spent:
             node = tree(rule.file)
-            location = _location(node, rule.id)
+            location = location_of(node, rule.id, "fire")
             code, hint = "spent", "raise `rev` to arm it anew, or remove the rule"
             if len(spent) < len(rule.symbols):
                 code, hint = "partly-spent", "raise `rev` to arm all of them anew"
@@ -50,13 +50,13 @@ def _told_us(rule: Rule, names: tuple[str, ...], symbol: str, told: _Told) -> in
     return max(moments) if all(moments) else 0
 
 
-def _location(node: Node, rule_id: str) -> tuple[str | int, ...]:
-    """Where the rule says `fire`; the rule itself when it inherits it."""
+def location_of(node: Node, rule_id: str, *keys: str) -> tuple[str | int, ...]:
+    """Where the rule has the first of these keys that it has; the rule itself when it inherits them."""
     document = plain(node)
     assert isinstance(document, dict)  # the file was accepted
     number = next(number for number, rule in enumerate(document["rules"]) if rule["id"] == rule_id)
-    own = ("rules", number, "fire")
-    return own if node_at(node, own) is not None else own[:2]
+    rule = ("rules", number)
+    return next((own for key in keys if node_at(node, own := (*rule, key)) is not None), rule)
 
 
 def _message(rule: Rule, spent: Mapping[str, int]) -> str:

@@ -240,7 +240,7 @@ def _long_windows(node: Expression, instrument: Instrument) -> Iterator[Note]:
         instrument = instrument.beside(node.symbol)
     back = node.bars_back if isinstance(node, Index) else 0
     call = node.base if isinstance(node, Index) else node
-    if isinstance(call, Call) and (minutes := _minutes(call, back, instrument)) > RECENT_BARS_MAX:
+    if isinstance(call, Call) and (minutes := window_of(call, back, instrument)[0]) > RECENT_BARS_MAX:
         message = f"`{render(node)}` needs {minutes:,} minutes of trading, and {RECENT_BARS_MAX:,} are kept at hand"
         hint = _known_where(call, instrument)
         yield Note("long-window", message, hint)
@@ -260,13 +260,13 @@ def _known_where(call: Call, instrument: Instrument) -> str:
     return f"unknown where stored bars do not reach back so far, and after a gap until it is filled: `{command}`"
 
 
-def _minutes(call: Call, bars_back: int, instrument: Instrument) -> int:
-    """How many minutes of trading a bar value or function reads."""
+def window_of(call: Call, bars_back: int, instrument: Instrument) -> tuple[int, int]:
+    """How many minutes of trading a bar value or function reads, and how many a day of their session has."""
     function = FUNCTIONS.get(call.name)
     words = [arg.name for arg in call.args if isinstance(arg, Name) and arg.name in SESSION_WORDS]
     spans = [arg for arg in call.args if isinstance(arg, Number) and render(arg) in INTERVALS_S]
     if not spans or (function is not None and not function.reads_bars):
-        return 0
+        return 0, 1
     count = 1
     if function is not None:
         counts = [int(arg.digits) for arg, kind in zip(call.args, function.args, strict=False)
@@ -275,7 +275,7 @@ def _minutes(call: Call, bars_back: int, instrument: Instrument) -> int:
     interval = render(spans[-1])
     session = words[0] if words else series_session(instrument)
     minutes = DAY_MINUTES[session] if interval == "1d" else INTERVALS_S[interval] // 60
-    return (count + bars_back) * minutes
+    return (count + bars_back) * minutes, DAY_MINUTES[session]
 
 
 def holds_live_price(tree: Expression) -> bool:

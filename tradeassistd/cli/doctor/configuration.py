@@ -47,9 +47,10 @@ def credentials(found: Settings) -> Iterator[Finding]:
         yield ok("credentials", "app key and app secret are set")
 
 
-def rules(directory: Path, channels: frozenset[str], clock: Clock) -> Iterator[Finding]:
-    """The rule files, as `tradeassist rules check` reads them."""
+def rules(directory: Path, channels: frozenset[str], clock: Clock, bars_kept_s: int | None = None) -> Iterator[Finding]:
+    """Rule files as `tradeassist rules check` reads them. `bars_kept_s`: how long bars are kept; None: for ever."""
     from tradeassistd.rules.lint import severity_of
+    from tradeassistd.rules.lint_kept import kept_problems
     from tradeassistd.rules.load import load_directory
 
     try:
@@ -68,7 +69,8 @@ def rules(directory: Path, channels: frozenset[str], clock: Clock) -> Iterator[F
         yield problem("rules", f"and {more} more", "Run `tradeassist rules check`")
     symbols = {symbol for rule in loaded.rule_set.rules for symbol in rule.symbols}
     said = f"{counted(len(loaded.rule_set.rules), 'rule')} on {counted(len(symbols), 'symbol')} in {directory}"
-    warned = Counter(severity_of(one.code) for one in loaded.warnings)["warning"]
+    warnings = [*loaded.warnings, *kept_problems(loaded.rule_set, bars_kept_s, "")]
+    warned = Counter(severity_of(one.code) for one in warnings)["warning"]
     if not loaded.rule_set.rules:
         yield problem("rules", f"{directory} holds no rules that can be used", "The daemon does not start without one")
     elif warned:

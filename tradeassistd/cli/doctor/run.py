@@ -64,7 +64,7 @@ def examine(
         return
     assert settings.rules.dir and settings.store.path and settings.schwab.token_file  # load_settings completes them
     yield from configuration.settings(settings, config or default_path(os.environ))
-    yield from configuration.rules(settings.rules.dir, frozenset(settings.channels), clock)
+    yield from configuration.rules(settings.rules.dir, frozenset(settings.channels), clock, settings.store.keep.bars)
     yield from configuration.credentials(settings)
     yield from login.login(settings.schwab.token_file, clock, told.live("login"))
     yield from network.reach(settings.schwab.base_url, clock)
