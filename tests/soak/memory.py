@@ -31,11 +31,15 @@ def warm_up_h(start_us: int) -> int:
 def slope_kb(run: Run) -> float | None:
     """By how many kilobytes a day resident memory grows after the warm-up; None for a run too short to tell.
 
-    The median of the slopes between all pairs of hours (Theil and Sen): what the allocator takes for an hour and gives
-    back is no growth.
+    The median of the slopes between all pairs of hours of one life of the daemon (Theil and Sen): what the allocator
+    takes for an hour and gives back is no growth, nor is what one life leaves scattered between what the next one
+    takes, for that would be a process of its own.
     """
     begin_h = warm_up_h(run.start_us)
     warm = [sample for sample in run.samples if sample.hours >= begin_h]
     if len(warm) < LEAST_SAMPLES:
         return None
-    return 24 * median((two.rss_kb - one.rss_kb) / (two.hours - one.hours) for one, two in combinations(warm, 2))
+    return 24 * median(
+        (two.rss_kb - one.rss_kb) / (two.hours - one.hours)
+        for one, two in combinations(warm, 2) if one.starts == two.starts
+    )  # fmt: skip

@@ -14,9 +14,9 @@ from tests.soak.week import Run, Sample
 HOURS = 168
 
 
-def run(rss_kb: list[int]) -> Run:
+def run(rss_kb: list[int], life_h: int = HOURS) -> Run:
     made = Run(Path(), instant_us(WEEKS["thanksgiving"]), HOURS, 1)
-    made.samples = [Sample(hour, kb, 0, 1) for hour, kb in enumerate(rss_kb, 1)]
+    made.samples = [Sample(hour, kb, 0, hour // life_h) for hour, kb in enumerate(rss_kb, 1)]
     return made
 
 
@@ -34,6 +34,13 @@ def test_what_fills_up_before_and_what_is_given_back_is_no_growth() -> None:
 def test_steady_growth_shows_whatever_comes_on_top() -> None:
     growing = [100_000 + 50 * hour + 4_000 * (hour % 7 == 0) for hour in range(HOURS)]
     assert slope_kb(run(growing)) == pytest.approx(1_200, rel=0.02)
+
+
+def test_what_a_new_life_begins_with_is_no_growth_and_what_each_gathers_is() -> None:
+    stepping = [100_000 + 2_000 * (hour // 12) for hour in range(1, HOURS + 1)]
+    assert slope_kb(run(stepping, life_h=12)) == 0
+    gathering = [100_000 + 60 * (hour % 12) for hour in range(1, HOURS + 1)]
+    assert slope_kb(run(gathering, life_h=12)) == pytest.approx(1_440)
 
 
 def test_a_short_run_has_no_slope() -> None:
