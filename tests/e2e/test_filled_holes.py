@@ -53,6 +53,7 @@ async def test_a_cut_is_filled_windows_are_whole_and_replay_gives_the_same(tmp_p
         while symbols != {"SPY", "/ES"}:
             await watcher.until(filled)
             symbols |= {event.symbol for event in watcher.events if filled(event)}  # type: ignore[union-attr]
+        await watcher.until(lambda event: not isinstance(event, Bars))  # with that it is in the windows
         series = engine.symbols["SPY"].series["1m", "rth"]
         assert any(track.value() is not None for track in series.tracks), "six minutes, two of them never watched"
         code, out = await asyncio.to_thread(command, "bars", "SPY", "--interval", "1m", "--config", config)

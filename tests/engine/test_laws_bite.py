@@ -17,7 +17,7 @@ import pytest
 
 from tests.engine.breaks import BREAKS, Break
 
-EVERY = int(os.environ.get("TRADEASSIST_BITES_EVERY", "5"))
+EVERY = int(os.environ.get("TRADEASSIST_BITES_EVERY", "10"))
 """One break in so many is run, of the others only the place is looked up: `make bites` runs all of them."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAWS = sorted((CHECKOUT / "tests" / "engine" / "laws").glob("test_*.py"))
