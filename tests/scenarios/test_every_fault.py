@@ -1,4 +1,4 @@
-"""Every fault of the simulator against the real daemon: states, words, gaps, and what rules see, in market time."""
+"""Every fault of the simulator, and two at once, against the real daemon in market time: states, words, gaps, rules."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.cases import CASES, LOGIN_AGAIN, Case
+from tests.scenarios.cases import CASES, LOGIN_AGAIN, PAIRS, Case
 from tests.scenarios.stage import MONDAY_10, Stage, instant_us, staged
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.engine.transition import Kind
@@ -32,7 +32,7 @@ rules:
 """
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *PAIRS], ids=lambda case: case.name)
 async def test_a_fault(case: Case, tmp_path: Path) -> None:
     market = SyntheticMarket(3, instant_us(MONDAY_10), SYMBOLS, ticks_per_s=1, slot_us=1_000_000)
     async with staged(tmp_path, market, RULES) as stage:

@@ -1,4 +1,4 @@
-"""Two faults at once, and faults at awkward moments: what one of them hides must not cost what the other one needs."""
+"""Faults at awkward moments: at a reset, the close or a break, and while the rules want other symbols."""
 
 from __future__ import annotations
 
@@ -6,44 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.cases import BACK, DOWN, FAILED, LOGIN_AGAIN, TAKEN, UP, Case
+from tests.scenarios.cases import BACK, DOWN, LOGIN_AGAIN, TAKEN, UP
 from tests.scenarios.stage import MONDAY_10, instant_us, staged
-from tests.scenarios.test_every_fault import test_a_fault as live_through
 from tradeassistd.engine.transition import Kind
 from tradeassistd.market.price import PRICE_SCALE
 from tradeassistd.sim.synthetic import SyntheticMarket
-
-PAIRS = (
-    # The line is mute, and there is no way back at once.
-    Case(("mute, until: reconnect", "user_preference, answer: empty, times: 2"), (*FAILED, *FAILED, *BACK),
-         "names no streamer", gaps=1),
-    # While another program has the stream, what the next try needs breaks, too.
-    Case(("second_login", "user_preference, answer: error, times: 2"),
-         ("replaced", "connecting", "logging_in", *FAILED, *BACK), "HTTP 500", (TAKEN, UP), 1, 400),
-    Case(("access_token_expires", "token_refused, how: blocked", "second_login"),
-         ("replaced", "connecting", "logging_in", *BACK), "token was not refreshed", (TAKEN, UP), 1, 400),
-    Case(("access_token_expires", "token_refused, how: unavailable", "handshake, times: 2", "drop"),
-         (*FAILED, *FAILED, *FAILED, *BACK), "503", gaps=1),
-    # What the data say wrongly, they also say in the image after a break.
-    Case(("zero_prices, for: 30s", "drop"), BACK, gaps=1),
-    Case(("bad_print, symbols: [/ES, SPY], away: 15%", "drop"), BACK, gaps=1),
-    Case(("delayed, for: 30s", "reset"), BACK, gaps=1),
-    Case(("skew, by: -90s, for: 60s", "drop"), BACK, gaps=1),
-    Case(("roll, symbol: /ES, by: 1%", "drop"), BACK, says=("/ES is now /ESH27",), gaps=1),
-    Case(("drop", "roll, symbol: /ES, by: 1%"), BACK, says=("/ES is now /ESH27",), gaps=1),
-    # All of a service is refused: of one the other goes on, of both the connection is of no use.
-    Case(("refuse, command: SUBS, code: 11, times: 2", "drop"), (*FAILED, "subscribing", *BACK), "refused every symbol",
-         gaps=1),
-    # Charts are an extra: a connection that breaks over them is followed by one without.
-    Case(("unanswered, service: CHART_EQUITY", "drop"), (*BACK, *BACK), "no answer while live", gaps=2),
-    Case(("outage, for: 2m", "rest_slow, path: preference, by: 60s"), BACK, "503", (DOWN, UP), 1, 300, again=True),
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("case", PAIRS, ids=lambda case: case.name)
-async def test_two_faults_at_once(case: Case, tmp_path: Path) -> None:
-    await live_through(case, tmp_path)
-
 
 RULES = """
 version: 1
