@@ -15,9 +15,10 @@ import structlog
 
 from tradeassistd.base.errors import FatalError
 from tradeassistd.engine.events import Connection, Event, Gap, Start
-from tradeassistd.store.journal import NEVER_US, get_meta
+from tradeassistd.store.journal import NEVER_US
 from tradeassistd.store.reading import EmptyFileError, reading
-from tradeassistd.store.tape_rows import AT_MASK, KEY_BITS, entries_of, event_of
+from tradeassistd.store.tape_ends import day_begin_us, last_at, last_row_at
+from tradeassistd.store.tape_rows import AT_MASK, entries_of, event_of
 
 TAPES_MAX = 3
 """How many trading days are looked at for symbols that were lost."""
@@ -118,29 +119,12 @@ def _told(raw: sqlite3.Connection) -> Iterator[Event]:
 
 def _last_rows(raw: sqlite3.Connection) -> Iterator[tuple[str, int]]:
     """By entry when its last row came."""
-    begin_us = int(get_meta(raw, "begin_us") or 0)
     for entry in entries_of(raw):
-        if (at := _last_at(raw, entry.id, AT_MASK)) >= 0:
-            yield entry.symbol, begin_us + at
+        if (at := last_row_at(raw, entry)) >= 0:
+            yield entry.symbol, day_begin_us(raw) + at
 
 
 def _newest_us(raw: sqlite3.Connection, before_us: int) -> int:
     """The greatest event time before an instant, 0 when there is none."""
-    begin_us = int(get_meta(raw, "begin_us") or 0)
-    until = min(before_us - begin_us - 1, AT_MASK)
-    found = [
-        at for table in ("clock", "events")
-        for (at,) in raw.execute(f"SELECT at FROM {table} WHERE at <= ? ORDER BY at DESC LIMIT 1", (until,))
-    ]  # fmt: skip
-    found += [_last_at(raw, entry.id, until) for entry in entries_of(raw) if until >= 0]
-    newest = max(found, default=-1)
-    return begin_us + newest if newest >= 0 else 0
-
-
-def _last_at(raw: sqlite3.Connection, entry_id: int, until: int) -> int:
-    """The microsecond of the day of an entry's last row by then, -1 when there is none."""
-    base = entry_id << KEY_BITS
-    row = raw.execute(
-        "SELECT key FROM ticks WHERE key BETWEEN ? AND ? ORDER BY key DESC LIMIT 1", (base, base | until)
-    ).fetchone()
-    return int(row[0]) & AT_MASK if row else -1
+    at = last_at(raw, min(before_us - day_begin_us(raw) - 1, AT_MASK))
+    return day_begin_us(raw) + at if at >= 0 else 0

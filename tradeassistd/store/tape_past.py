@@ -11,8 +11,8 @@ from typing import NamedTuple
 from tradeassistd.engine.events import ON_LINE, Connection, Event, Facts, Gap, RulesSwap, Start
 from tradeassistd.market.tick import Tick
 from tradeassistd.store.density import Density, stored_density
-from tradeassistd.store.journal import get_meta
 from tradeassistd.store.reading import EmptyFileError, reading
+from tradeassistd.store.tape_ends import day_begin_us, first_at, last_at
 from tradeassistd.store.tape_reading import read_tape
 from tradeassistd.store.tape_rows import AT_MASK, KEY_BITS, ODD_TICK, entries_of, event_of, tick_of
 
@@ -47,8 +47,7 @@ def tape_span(path: Path) -> TapeSpan:
     """Raises like `reading`."""
     try:
         with reading(path, "tape") as raw:
-            begin_us = _begin_us(raw)
-            first, last = _end(raw, "ASC"), _end(raw, "DESC")
+            begin_us, first, last = day_begin_us(raw), first_at(raw), last_at(raw)
             return TapeSpan(
                 path, begin_us, begin_us + first if first >= 0 else 0, begin_us + last if last >= 0 else 0,
                 stored_density(raw) is Density.EVERY,
@@ -64,7 +63,7 @@ def count_back(path: Path, from_us: int, to_us: int, step_us: int, limit: int) -
     Raises like `reading`.
     """
     with reading(path, "tape") as raw:
-        begin_us, ids, total = _begin_us(raw), [entry.id for entry in entries_of(raw)], 0
+        begin_us, ids, total = day_begin_us(raw), [entry.id for entry in entries_of(raw)], 0
         until_us = to_us
         while until_us > from_us:
             since_us = max((until_us - 1) // step_us * step_us, from_us)
@@ -89,7 +88,7 @@ def standing_at(paths: Sequence[Path], at_us: int, symbols: Collection[str]) -> 
     told: list[Event] = []
     for path in paths:
         with reading(path, "tape") as raw:
-            begin_us = _begin_us(raw)
+            begin_us = day_begin_us(raw)
             found = [*_ticks_before(raw, begin_us, at_us, symbols), *_told_before(raw, begin_us, at_us)]
             told += [event for event in found if not isinstance(event, Tick)]
             for tick in (event for event in found if isinstance(event, Tick) and event.symbol in symbols):
@@ -115,23 +114,6 @@ def read_tapes(paths: Sequence[Path], from_us: int) -> Iterator[Event]:
             yield from read_tape(path, from_us=from_us)
         except EmptyFileError:
             continue
-
-
-def _begin_us(raw: sqlite3.Connection) -> int:
-    return int(get_meta(raw, "begin_us") or 0)
-
-
-def _end(raw: sqlite3.Connection, direction: str) -> int:
-    """The least or greatest microsecond of the day that holds an event, -1 when none does."""
-    found = [
-        at for table in ("clock", "events")
-        for (at,) in raw.execute(f"SELECT at FROM {table} ORDER BY at {direction} LIMIT 1")
-    ]  # fmt: skip
-    query = f"SELECT key FROM ticks WHERE key BETWEEN ? AND ? ORDER BY key {direction} LIMIT 1"
-    for entry in entries_of(raw):
-        base = entry.id << KEY_BITS
-        found += [key & AT_MASK for (key,) in raw.execute(query, (base, base | AT_MASK))]
-    return (min if direction == "ASC" else max)(found, default=-1)
 
 
 def _ticks_before(raw: sqlite3.Connection, begin_us: int, at_us: int, symbols: Collection[str]) -> Iterator[Tick]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tradeassistd.engine.events import ClockTurn, Event
 from tradeassistd.market.tick import Tick
 from tradeassistd.store.reading import EmptyFileError, reading
+from tradeassistd.store.tape_ends import day_begin_us, first_at, last_at
 from tradeassistd.store.tape_rows import AT_MASK, KEY_BITS, Entry, entries_of, event_of, tick_of
 
 # The span read at once is doubled while it holds few events and halved when it holds many.
@@ -59,13 +60,13 @@ def newest_ticks(path: Path, symbols: frozenset[str] | None = None) -> dict[str,
 def last_ticks(path: Path, symbol: str, *, before_us: int, limit: int) -> list[Tick]:
     """The last ticks of a symbol on a tape from before an event time, oldest first. Raises like `reading`."""
     with reading(path, "tape") as raw:
-        (begin_us,) = raw.execute("SELECT value FROM meta WHERE key = 'begin_us'").fetchone() or (0,)
-        last_at = min(before_us - begin_us - 1, AT_MASK)
+        begin_us = day_begin_us(raw)
+        until = min(before_us - begin_us - 1, AT_MASK)
         found: list[Tick] = []
         for entry in entries_of(raw):
-            if entry.symbol == symbol and last_at >= 0:
+            if entry.symbol == symbol and until >= 0:
                 base = entry.id << KEY_BITS
-                rows = raw.execute(f"{_TICKS} DESC LIMIT ?", (base, base | last_at, limit))
+                rows = raw.execute(f"{_TICKS} DESC LIMIT ?", (base, base | until, limit))
                 found += [tick_of(symbol, entry.unit, begin_us, row) for row in rows]
         return sorted(found, key=_by_time)[-limit:]  # an entry more where prices became finer within the day
 
@@ -93,21 +94,11 @@ class _Reader:
         self._raw = raw
         raw.execute("BEGIN")  # one snapshot for the ends of every symbol
         try:
-            row = raw.execute("SELECT value FROM meta WHERE key = 'begin_us'").fetchone()
-            self.begin_us = int(row[0]) if row else 0
+            self.begin_us = day_begin_us(raw)
             self.entries = list(entries_of(raw))
-            self.first_at = min(self._ends("ASC"), default=0)
-            self.last_at = max(self._ends("DESC"), default=-1)
+            self.first_at, self.last_at = max(first_at(raw), 0), last_at(raw)
         finally:
             raw.execute("COMMIT")
-
-    def _ends(self, direction: str) -> Iterator[int]:
-        for table in ("clock", "events"):
-            yield from (at for (at,) in self._raw.execute(f"SELECT at FROM {table} ORDER BY at {direction} LIMIT 1"))
-        query = f"SELECT key FROM ticks WHERE key BETWEEN ? AND ? ORDER BY key {direction} LIMIT 1"
-        for entry in self.entries:
-            base = entry.id << KEY_BITS
-            yield from (key & AT_MASK for (key,) in self._raw.execute(query, (base, base | AT_MASK)))
 
     def between(self, from_at: int, to_at: int) -> list[Event]:
         """Events of a span, both ends included, by time."""
