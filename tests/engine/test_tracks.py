@@ -231,9 +231,9 @@ def test_a_deeper_look_back_fills_older_values_and_leaves_the_running_average_al
     before = track.value()
     assert (track.value(1), state.track(series, "close", "ema", (2,), 3)) == (None, track)
     assert (track.value(), track.value(1), track.value(3), track.value(4)) == (before, 35, 15, None)
-    assert state._past_bars
+    assert state.bars._past_bars
     state.retain({track}, set())
-    assert not state._past_bars, "kept for the length of a reload only"
+    assert not state.bars._past_bars, "kept for the length of a reload only"
     assert state.track(series, "close", "ema", (2,), 1).value(3) == 15
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from operator import attrgetter
 
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
-from tradeassistd.engine.bars.archive import Archive, Closed
-from tradeassistd.engine.bars.holes import NEVER_US, touches
+from tradeassistd.engine.bars.holes import NEVER_US
 from tradeassistd.engine.bars.indicators import Track, exact
 from tradeassistd.engine.bars.series import BAR_GRACE_US, BarSeries
 from tradeassistd.engine.events import Bars, Facts
 from tradeassistd.engine.language.functions import Value
+from tradeassistd.engine.symbol.bars import SymbolBars
 from tradeassistd.engine.symbol.day import DayValues
 from tradeassistd.engine.symbol.extremes import TickExtreme
 from tradeassistd.engine.symbol.opening_range import OpeningRange
 from tradeassistd.engine.symbol.vwap import Vwap
 from tradeassistd.engine.symbol.watch import AHEAD_MAX_US, Anchored, Sessions, Watch
 from tradeassistd.engine.symbol.windows import LookBack
-from tradeassistd.market.bar import ARCHIVE_INTERVAL, Bar, Stretch
+from tradeassistd.market.bar import Bar, Stretch
 from tradeassistd.market.instrument import Instrument
-from tradeassistd.market.session import ALWAYS, Window, series_session, session_words, trading_window_at
+from tradeassistd.market.session import Window, series_session, session_words, trading_window_at
 from tradeassistd.market.tick import Field, Tick
 
 LOOK_BACK_KEPT_S = 1800
@@ -47,16 +46,13 @@ class SymbolState:
         self.instrument = instrument
         self.now_us = 0
         self.tick: Tick | None = None
-        self.archive = Archive(instrument)
-        self.series: dict[tuple[str, str], BarSeries] = {(ARCHIVE_INTERVAL, ALWAYS): self.archive.series}
+        self.bars = SymbolBars(instrument)
+        self.archive, self.series = self.bars.archive, self.bars.series
         self.stretches: list[Stretch] = []
         """What began or ended of the spans in which every trade is seen, for who stores it; the caller empties it."""
         self._stretch: Stretch | None = None
-        self._past: dict[tuple[str, str], Bars] = {}
-        """Closed bars from before this life that the store gave, until a reload has used them."""
-        self._past_bars: dict[tuple[str, str], tuple[tuple[int, ...], Closed]] = {}
         self._lost_us = NEVER_US
-        self._gap_until_us = self._first_live_us = 0
+        self._gap_until_us = 0
         self._watch = Watch()
         self._sessions = Sessions(instrument)
         self._day = DayValues(instrument, self._watch, self._sessions)
@@ -98,56 +94,29 @@ class SymbolState:
 
         A new one is warm: it goes on after what the store gave and the one-minute bars that are held.
         """
-        key = (interval, session or series_session(self.instrument))
-        if key not in self.series:
-            made, _ = self.archive.together(*key, self.now_us)
-            past = self._past.get(key)
-            if past is not None and not self.archive.began:
-                made.go_on_after(past.bars, past.until_us)
-            if past is not None and past.rows:
-                made.past_from_us = past.whole_from_us
-            self.series[key] = made
-        return self.series[key]
+        return self.bars.of(interval, session, self.now_us)
 
     def track(
         self, series: BarSeries, field: str, function: str, counts: tuple[int | Fraction, ...], bars_back: int
     ) -> Track:
         """The values of a bar field or indicator, `bars_back` bars deep, warm as far as the bars held reach."""
-        is_new = not series.has(field, function, counts)
-        track = series.track(field, function, counts)
-        if track.reach_back(bars_back) or is_new:
-            self._warm(track, self._closed_by(series))
-        return track
+        return self.bars.track(series, field, function, counts, bars_back, self.now_us)
 
     def take_bars(self, past: Bars) -> None:
         """Closed bars of the past. What has taken bars already goes on as it is; call `turn` after it.
 
         In the midst of a life windows that are unknown are as after `fill`.
         """
-        key = (past.interval, past.session)
-        self._past[key] = past
-        if key in self.series and past.rows:
-            self.series[key].past_from_us = past.whole_from_us
         if not self.archive.began:
             self._contract = self._contract or past.contract
             if past.interval == "1d":
                 self._day.relive(past.session, past.bars, past.until_us)
-            series = self.series.get(key)
-            if series is not None and not series.closed_count:
-                series.go_on_after(past.bars, past.until_us)
-                closed = Closed([*past.bars], past.run)
-                for track in series.tracks:
-                    if not track.seen:
-                        self._warm(track, closed)
-        self._past_bars.clear()
-        if self.archive.began and key in self.series:
-            self._refill_tracks(self.series[key])
+        self.bars.take(past, self.now_us)
 
     def begin_at(self, from_us: int) -> None:
         """It was live at that instant, a whole minute: with the next tick it goes on from there, whenever that was."""
         self._gap_until_us = from_us
-        for series in self.series.values():
-            series.begin_from(from_us)
+        self.bars.begin_at(from_us)
 
     def sessions_began_us(self, at_us: int) -> Iterator[int]:
         """When the latest session began, by that instant, of each word that something belongs to."""
@@ -164,19 +133,8 @@ class SymbolState:
             self.archive.fill(past.bars, past.whole_from_us, past.until_us)
 
     def refill(self) -> None:
-        """More of the past is known, of this life or from the store (`take_bars`): windows that were unknown for a hole
-        are whole again. What is known goes on as it is (Track.warm)."""
-        self._past_bars.clear()
-        for (interval, session), series in self.series.items():
-            if series is not self.archive.series:
-                made, _ = self.archive.together(interval, session, self.now_us)
-                series.go_on_as(made)
-            self._refill_tracks(series)
-
-    def _refill_tracks(self, series: BarSeries) -> None:
-        closed = self._closed_by(series)
-        for track in series.tracks:
-            track.refill(closed.bars if track.outlives_cuts else closed.whole)
+        """Windows that were unknown for a hole are whole again."""
+        self.bars.refill(self.now_us)
 
     def relive_ranges(self) -> None:
         """After `take_bars` and `turn`: opening ranges of the present sessions that were over before this life."""
@@ -185,62 +143,15 @@ class SymbolState:
 
     def retain(self, used: set[Track], series: set[tuple[str, str]]) -> None:
         """After a reload: drop the series and tracks that no rule reads any more, and what it was warmed up with."""
-        self._past_bars.clear()
-        self._past.clear()
-        for key, one in list(self.series.items()):
-            if not one.retain(used) and key not in series and one is not self.archive.series:
-                del self.series[key]
+        self.bars.retain(used, series)
 
     def end_watch(self, now_us: int) -> None:
         """Nobody asks for the symbol any more."""
         self._end_stretch(now_us - BAR_GRACE_US)
 
-    @staticmethod
-    def _warm(track: Track, closed: Closed) -> None:
-        track.warm(closed.bars if track.outlives_cuts else closed.whole)
-
-    def _closed_by(self, series: BarSeries) -> Closed:
-        """What `series` has closed, as far as the bars held and stored reach; made once for all tracks of a reload."""
-        key, stamp = (series.interval, series.session), (self.now_us, series.closed_count, *self.archive.stamp())
-        known, closed = self._past_bars.get(key, (None, Closed([], 0)))
-        if known != stamp:
-            told = [(bar.start_us, bar.end_us) for bar in self._days_told(key)]
-            made, closed = self.archive.together(*key, self.now_us, told)
-            # A bar whose grace has just ended may still wait in the series for the next turn of the clock.
-            bars = [bar for bar in closed.bars if bar.end_us <= series.closed_until_us]
-            closed = self._after_past(key, made, Closed(bars, min(closed.run, len(bars))))
-            self._past_bars[key] = stamp, closed
-        return closed
-
-    def _days_told(self, key: tuple[str, str]) -> list[Bar]:
-        """The days of a series that are Schwab's own: nobody has counted their trades."""
-        past = self._past.get(key)
-        return [bar for bar in past.bars if not bar.trades] if past is not None and key[0] == "1d" else []
-
-    def _after_past(self, key: tuple[str, str], made: BarSeries, closed: Closed) -> Closed:
-        """What the store gave, and then the bars of this life where it does not have them."""
-        past = self._past.get(key)
-        if past is None:
-            return closed
-        first_us = closed.bars[0].start_us if closed.bars else made.forming.start_us if made.forming else NEVER_US
-        before = [bar for bar in past.bars if bar.end_us <= first_us]
-        bars = [*before, *closed.bars]
-        own = {bar.start_us for bar in closed.bars}
-        if since := [bar for bar in self._days_told(key) if bar.end_us > first_us and bar.start_us not in own]:
-            bars = sorted([*bars, *since], key=attrgetter("start_us"))
-        if closed.run or made.cut_us > past.whole_from_us:
-            lost = sum(bar.start_us < made.cut_us for bar in since)
-            return Closed(bars, len(before) + closed.run + lost)
-        if self.archive.began:  # is there a hole between what the store knows and what we have seen ourselves?
-            begin_us = max(self.archive.begin_us, self._first_live_us)
-            if past.until_us < begin_us and touches(self.instrument, key[1], past.until_us, begin_us):
-                return Closed(bars, len(before))
-        return Closed(bars, min(past.run, len(before)))
-
     def _relive(self, opening: OpeningRange, session: str) -> None:
-        for (_, of), past in self._past.items():
-            if of == session:
-                opening.relive(past)
+        for past in self.bars.past_of(session):
+            opening.relive(past)
 
     def look_back(self, quote: str, seconds: int) -> LookBack:
         """The look-back on `quote`, reaching at least `seconds`; shared by all who ask."""
@@ -368,14 +279,11 @@ class SymbolState:
 
     def close_bars(self, tick: Tick) -> list[Bar]:
         """Close the bars whose end a trade has passed."""
-        if tick.size is None:
-            return []
-        at_us = exchange_us(tick)
-        return self._keep([bar for series in self.series.values() if (bar := series.close_before(at_us))])
+        return [] if tick.size is None else self.bars.close_before(exchange_us(tick))
 
     def close_bars_by_clock(self, now_us: int) -> list[Bar]:
         """Close the bars that the clock has left behind."""
-        return self._keep([bar for series in self.series.values() if (bar := series.close_by_clock(now_us))])
+        return self.bars.close_by_clock(now_us)
 
     def apply(self, tick: Tick) -> int:
         """Take one tick whole; call `turn` and `close_bars` first. Gives what moved beside the tick's fields."""
@@ -413,10 +321,7 @@ class SymbolState:
             self.forget_look_backs()
             self._day.forget()
             self._sessions.forget()
-            self._past.clear()
-            self.archive.clear(facts.event_us)
-            for series in self.series.values():
-                series.cut(facts.event_us)
+            self.bars.forget(facts.event_us)
             self._end_stretch(facts.event_us)
             if self.live:
                 self._watch.begin(self._watch.live_row_us, facts.event_us)
@@ -457,9 +362,7 @@ class SymbolState:
         self._lost_us = min(self._lost_us, from_us - BAR_GRACE_US)
         self._gap_until_us = max(self._gap_until_us, until_us)
         self._end_stretch(self._lost_us)
-        self.archive.pause(self._lost_us)
-        for series in self.series.values():
-            series.pause(self._lost_us, until_us)
+        self.bars.pause(self._lost_us, until_us)
 
     def forget_look_backs(self) -> None:
         for look_back in self._look_backs.values():
@@ -481,15 +384,7 @@ class SymbolState:
     def _resume(self, tick: Tick) -> None:
         """The bars go on; where no gap was told of, nobody watched before this row."""
         until_us = self._gap_until_us or tick.event_us
-        for series in self.series.values():
-            series.resume(until_us)
-        if not self.archive.began:
-            self._first_live_us = until_us
-        self.archive.resume(until_us)
-        self._past_bars.clear()
-        for key, one in self.series.items():
-            if self._days_told(key):  # they may lie in the hole
-                self._refill_tracks(one)
+        self.bars.resume(until_us, self.now_us)
         self._lost_us, self._gap_until_us = NEVER_US, 0
         self._begin_stretch(max(self.archive.series.complete_from_us, until_us))
 
@@ -518,12 +413,6 @@ class SymbolState:
         self._closed_until_us = now_us // _MINUTE_US * _MINUTE_US + _MINUTE_US
         if self._window != before:
             self.forget_look_backs()
-
-    def _keep(self, closed: list[Bar]) -> list[Bar]:
-        for bar in closed:
-            if bar.interval == ARCHIVE_INTERVAL and bar.session == ALWAYS:
-                self.archive.keep(bar)
-        return closed
 
 
 def exchange_us(tick: Tick) -> int:
