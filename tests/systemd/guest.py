@@ -88,25 +88,36 @@ class Guest:
 
 
 class Journal:
-    """The lines read so far are in `lines`."""
+    """The unit's entries, read as far as they were waited for; `lines` are their messages."""
 
     def __init__(self, program: asyncio.subprocess.Process) -> None:
         self.lines: list[str] = []
+        self._entries: list[dict[str, Any]] = []
         self._program = program
 
-    async def until(self, text: str) -> dict[str, Any]:
-        """The next journal entry whose message holds `text`."""
-        assert self._program.stdout is not None
+    async def until(self, text: str, after: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The first journal entry whose message holds `text`, or the first behind `after`, an entry of before.
+
+        What is waited for in turn may have come in another order: name `after` where the order is meant.
+        """
+        at = 0 if after is None else self._entries.index(after) + 1
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while line := await self._program.stdout.readline():
-                    entry: dict[str, Any] = json.loads(line)
-                    self.lines.append(str(entry["MESSAGE"]))
-                    if text in self.lines[-1]:
-                        return entry
+                while at < len(self._entries) or await self._read():
+                    if text in self.lines[at]:
+                        return self._entries[at]
+                    at += 1
         except TimeoutError:
             pass  # said below, with what there was instead
         raise AssertionError(f"nothing said {text!r}:\n" + "\n".join(self.lines))
+
+    async def _read(self) -> bool:
+        assert self._program.stdout is not None
+        if not (line := await self._program.stdout.readline()):
+            return False
+        self._entries.append(json.loads(line))
+        self.lines.append(str(self._entries[-1]["MESSAGE"]))
+        return True
 
 
 @contextmanager

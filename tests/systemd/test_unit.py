@@ -200,9 +200,9 @@ async def test_a_hung_loop_is_killed_and_comes_back_with_its_state(how: str, gue
         killed = await journal.until(f"Watchdog timeout (limit {WATCHDOG_S}s)")
         if how == "block":
             await journal.until("in filled_or_never")  # and where it hung is in the journal
-        ready = await journal.until("daemon.ready")
-        await journal.until("feed.gap")
-        live = await journal.until('"state": "live"')
+        ready = await journal.until("daemon.ready", killed)
+        await journal.until("feed.gap", ready)
+        live = await journal.until('"state": "live"', ready)
         print(
             f"\nkilled to READY: {seconds_between(killed, ready):.2f} s, to live: {seconds_between(killed, live):.2f} s"
         )
