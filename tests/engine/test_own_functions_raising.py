@@ -9,7 +9,7 @@ import pytest
 from tests.engine.market import Market
 from tests.engine.own_functions import broken, minutes, of_bars, of_values, rule
 from tradeassistd.engine.describing.describe import describe
-from tradeassistd.engine.engine import DISABLED_S
+from tradeassistd.engine.failing import DISABLED_S
 from tradeassistd.engine.language.own import put_in_table
 from tradeassistd.engine.template import Slot, Template
 from tradeassistd.engine.transition import Kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tradeassistd.engine.engine import FAULTS_MAX, Fault
+from tradeassistd.engine.failing import FAULTS_MAX, Fault
 
 SHOWN_MAX = 5
 

@@ -8,12 +8,10 @@ once, in the order of the rule files (rules.md 4.6).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from tradeassistd.base.instant import US_PER_S
-from tradeassistd.engine.bars.holes import NEVER_US
 from tradeassistd.engine.events import (
     FILLS,
     ON_LINE,
@@ -27,6 +25,7 @@ from tradeassistd.engine.events import (
     RulesSwap,
     Start,
 )
+from tradeassistd.engine.failing import Failing, Fault
 from tradeassistd.engine.machine import Machine
 from tradeassistd.engine.rolls import Roll, has_absolute_price
 from tradeassistd.engine.roster import Roster
@@ -41,21 +40,6 @@ from tradeassistd.market.tick import Field, Tick
 
 ANOTHER_CONTRACT = int(Field.LAST | Field.BID | Field.ASK | Field.VOLUME)
 """What has changed with the first row after a roll, whatever its numbers are."""
-FAULTS_MAX = 3
-FAULT_SPAN_US = 60 * US_PER_S
-DISABLED_S = (60, 300, 1800)
-"""A rule that raises FAULTS_MAX times within FAULT_SPAN_US is left out for these times in turn (rules.md 4.9)."""
-
-
-@dataclass(slots=True)
-class Fault:
-    """A rule raised: a defect of ours, isolated so that the other rules go on."""
-
-    event_us: int
-    rule_id: str
-    symbol: str
-    error: Exception
-    disabled_s: int = 0
 
 
 class Engine:
@@ -67,8 +51,6 @@ class Engine:
         self.symbols: dict[str, SymbolState] = {}
         self.bars: list[Bar] = []
         """Bars closed since the caller last took them."""
-        self.faults: list[Fault] = []
-        """Rules that raised since the caller last took them."""
         self.now_us = 0
         """Event time of the last event, 0 before the first."""
         self._stretches: list[Stretch] = []
@@ -82,7 +64,7 @@ class Engine:
         self._filled: dict[str, SymbolState] = {}
         """Of these holes were told, which goes into their windows once they all are: a start may bring hundreds."""
         self._timed: dict[int, Machine] = {}
-        self._failing: dict[tuple[str, str, int], _Failing] = {}
+        self._failing = Failing()
         self._offered: RuleSet = rule_set
         self._roster, _ = Roster(self.silences).replaced_by(rule_set, self._state_of, 0)
         self._streamed: tuple[Roster | None, tuple[str, ...]] = (None, ())
@@ -106,8 +88,7 @@ class Engine:
 
     def left_out_until_us(self, machine: Machine) -> int:
         """Until when a rule that raised too often is not judged, 0 when it never was left out."""
-        failing = self._failing.get(machine.key)
-        return failing.until_us if failing else 0
+        return self._failing.until_us(machine)
 
     def offer(self, rule_set: RuleSet) -> None:
         """The rule set that the next RulesSwap with its hash puts in force."""
@@ -191,7 +172,7 @@ class Engine:
         """
         self._refill()
         taken = self._roster.restore(states)
-        self._failing = {one.key: _Failing(NEVER_US) for one in self.machines if one not in taken}
+        self._failing.leave_out(one for one in self.machines if one not in taken)
         by_second, second_us = set(self._roster.by_second), self.now_us // US_PER_S * US_PER_S
         for machine in taken:
             row_us = max((self.symbols[symbol].row_us for symbol in machine.reads), default=0)
@@ -204,13 +185,13 @@ class Engine:
 
     def judge_all(self) -> None:
         """No rule is left out any more."""
-        self._failing.clear()
+        self._failing.leave_out(())
 
     def go_on_with(self, states: Mapping[Machine, RuleState]) -> None:
         """The rules that were taken up go on from these states as of now; what was found up to here is known."""
         for machine, state in states.items():
             machine.resume(state, self.now_us)
-        self.faults, self.rolls = [], []
+        self._failing.faults, self.rolls = [], []
         self._keep_times()
 
     def take_states(self) -> list[RuleState]:
@@ -239,7 +220,7 @@ class Engine:
 
     def take_faults(self) -> list[Fault]:
         """The faults since the last call."""
-        faults, self.faults = self.faults, []
+        faults, self._failing.faults = self._failing.faults, []
         return faults
 
     def _tick(self, tick: Tick) -> Iterator[Transition]:
@@ -433,40 +414,16 @@ class Engine:
         self, machine: Machine, now_us: int, step: Callable[[int], Iterable[Transition]]
     ) -> Iterable[Transition]:
         """Run one step of one rule so that a defect in it stops nobody else (rules.md 4.9)."""
-        if self._failing:
-            failing = self._failing.get(machine.key)
-            if failing and now_us < failing.until_us:
-                return ()
+        if self._failing.ever and self._failing.is_left_out(machine, now_us):
+            return ()
         try:
             transitions = step(now_us)
             if transitions != ():
                 transitions = list(transitions)
                 self._keep_time(machine)
                 for error in machine.take_text_errors():
-                    self.faults.append(Fault(now_us, machine.rule.id, machine.symbol, error))
+                    self._failing.report(machine, now_us, error)
             return transitions
         except Exception as error:  # noqa: BLE001 - whatever a rule raises must not take the others down; it is reported
-            failing = self._failing.setdefault(machine.key, _Failing())
-            disabled_s = failing.count(now_us)
-            if disabled_s:
-                machine.cut()  # nobody watches it until then: a crossing meanwhile is missed, not live
-            self.faults.append(Fault(now_us, machine.rule.id, machine.symbol, error, disabled_s))
+            self._failing.count(machine, now_us, error)
             return []
-
-
-class _Failing:
-    """How often one rule raised lately, and until when it is left out."""
-
-    def __init__(self, until_us: int = 0) -> None:
-        self.until_us = until_us
-        self._times_us: list[int] = []
-        self._disabled = 0
-
-    def count(self, now_us: int) -> int:
-        """One more fault; gives for how many seconds the rule is left out now (0: not yet)."""
-        self._times_us = [at_us for at_us in self._times_us if at_us > now_us - FAULT_SPAN_US] + [now_us]
-        if len(self._times_us) < FAULTS_MAX:
-            return 0
-        seconds = DISABLED_S[min(self._disabled, len(DISABLED_S) - 1)]
-        self._times_us, self._disabled, self.until_us = [], self._disabled + 1, now_us + seconds * US_PER_S
-        return seconds

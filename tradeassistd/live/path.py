@@ -24,8 +24,9 @@ from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import TransientError
 from tradeassistd.base.instant import US_PER_S
 from tradeassistd.base.turns import Turns
-from tradeassistd.engine.engine import Engine, Fault
+from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import FILLS, Bars, Event, Gap, RulesSwap, Start, Stop
+from tradeassistd.engine.failing import Fault
 from tradeassistd.engine.reliving import Late
 from tradeassistd.engine.rolls import Roll
 from tradeassistd.engine.rule import RuleSet
@@ -254,8 +255,7 @@ class Live:
         if isinstance(event, Gap):
             self.house.note_gap(event)
             log.warning("feed.gap", from_us=event.from_us, to_us=event.to_us, reason=event.reason)
-        if self._engine.faults:
-            self._report_faults()
+        self._report_faults()
         for roll in self._engine.take_rolls() if self._engine.rolls else ():
             self._report_roll(roll)
         if transitions:

@@ -18,8 +18,9 @@ import msgspec
 from tradeassistd.base.instant import US_PER_MS, US_PER_S
 from tradeassistd.engine.bars.past import past_of
 from tradeassistd.engine.bars.series import BAR_GRACE_US
-from tradeassistd.engine.engine import Engine, Fault
+from tradeassistd.engine.engine import Engine
 from tradeassistd.engine.events import Ack, Bars, ClockTurn, Connection, Event, Facts, Gap, RulesSwap, Start
+from tradeassistd.engine.failing import Fault
 from tradeassistd.engine.needs import needs_of
 from tradeassistd.engine.rule import RuleSet
 from tradeassistd.engine.silences import Silence
