@@ -120,9 +120,11 @@ def test_before_the_first_trade_of_the_session_it_says_so(when: str) -> None:
 def test_an_extreme_is_compared_as_it_was_before_the_row() -> None:
     market = watched("price > highest(price, 10s)")
     market.wait(12)
-    assert leg(market).why == "no highest before this row yet"
+    assert (leg(market).outcome, leg(market).left, leg(market).right) == (False, 100.0, 100.0)
     market.trade("SPY", "101")
     assert (leg(market).outcome, leg(market).left, leg(market).right) == (True, 101.0, 100.0)
+    market.wait(11)  # nothing has come for ten seconds: the highest of them is the price itself
+    assert (leg(market).outcome, leg(market).left, leg(market).right) == (False, 101.0, 101.0)
 
 
 def test_an_opening_range_is_unknown_until_its_end_and_known_from_then_on() -> None:

@@ -150,7 +150,8 @@ def test_running_extremes_are_those_of_the_rows_in_the_window(start: str, rows: 
         for (quote, sign), extreme in watched.items():
             pick = max if sign > 0 else min
             assert extreme.value(life.now_us) == extreme_by_brute_force(held[quote], life.now_us, 5, pick)
-            earlier = extreme_by_brute_force(held[quote][:-1], life.now_us, 5, pick)
+            new = held[quote] and held[quote][-1][0] > (life.now_us // US_PER_S - 5) * US_PER_S
+            earlier = extreme_by_brute_force(held[quote][:-1] if new else held[quote], life.now_us, 5, pick)
             assert extreme.value(life.now_us, before=True) == earlier
 
 
@@ -178,13 +179,21 @@ def test_a_new_high_is_one_beside_the_value_from_before_its_row() -> None:
     assert highest.value(life.now_us, before=True) == 101
 
 
-def test_without_the_last_row_the_one_before_it_still_stands() -> None:
+def test_the_last_row_is_left_out_as_long_as_it_lies_in_the_window() -> None:
     life = Life("SPY", at("16 10:00"))
     highest = life.state.extreme("price", 5, 1)
     life.image(100)
-    life.none_yet()
     life.wait(at("16 10:00:10"))
-    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (None, 100)
+    life.trade(103)
+    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (103, 100)
+    life.wait(at("16 10:00:14"))
+    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (103, 100)
+    life.wait(at("16 10:00:16"))
+    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (103, 103)
+    life.none_yet()
+    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (103, 103)
+    life.wait(at("16 10:00:22"))
+    assert (highest.value(life.now_us), highest.value(life.now_us, before=True)) == (None, None)
 
 
 def test_a_day_of_falling_prices_keeps_no_more_than_the_window() -> None:

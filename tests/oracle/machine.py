@@ -175,10 +175,8 @@ class Machine:
             return
         if self.rule.keep_firing_for_s and self.clearing.reached(at_us, self.rule.keep_firing_for_s):
             self.cleared(at_us)
-        elif self.untold and not self.gates.refused(at_us, index):
-            self.untold = False
-            self.tell(at_us, index)
-            self.say(at_us, "told")
+        elif self.tell_late(at_us, index):
+            return
         elif self.was_told and self.rule.repeat_s and not self.acked:
             pause_s = self.rule.repeat_s[min(self.reminded, len(self.rule.repeat_s) - 1)]
             if at_us >= max(self.gates.told_us or 0, self.reminded_us) + pause_s * US_PER_S:
@@ -223,6 +221,7 @@ class Machine:
             self.value = first_left(self.when.condition, outcomes, missed=missed)
         if self.state == "firing":
             self._firing(at_us, live, clears, late)
+            self.tell_late(at_us, reader.last)  # the row may be the one that `rearm` has waited for
         elif live is False and not missed:
             self.armed = True
             self._lapse(at_us, late)
@@ -325,6 +324,15 @@ class Machine:
             self.tell(at_us, index)
             self.untold = False
         self.say(at_us, "fired", refused)
+
+    def tell_late(self, at_us: int, index: int) -> bool:
+        """What fires untold goes out as soon as nothing refuses it; whether it did now."""
+        if self.state != "firing" or not self.untold or self.gates.refused(at_us, index):
+            return False
+        self.untold = False
+        self.tell(at_us, index)
+        self.say(at_us, "told")
+        return True
 
     def tell(self, at_us: int, index: int) -> None:
         """An alert goes out."""

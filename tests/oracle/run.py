@@ -37,6 +37,8 @@ class Watched:
         machine, rule = self.machine, self.machine.rule
         found = [one for condition in rule.conditions(machine.number) for one in read_by(condition, machine.symbol)]
         self.tags = frozenset(tag for one in rule.conditions(machine.number) for tag in read(one, machine.symbol))
+        if rule.rearm:
+            self.tags |= {(machine.symbol, "price")}  # which says how far it has been
         self.on_clock = rule.stale_after_s > 0 or any(moves_with_the_clock(node) for _, node in found)
         self._anchored = [(of, node) for of, node in found if is_of_day(node) or isinstance(node, Flag)]
         self._stamp: object = None

@@ -210,8 +210,11 @@ class Reader:
 
     # --- windows on ticks -------------------------------------------------------------------------------------------
 
-    def _look(self, function: str, name: str, duration_s: int) -> Fraction | None:
-        """Against the value held at the last whole second at least `duration_s` ago, same session, in no gap."""
+    def _look(self, function: str, name: str, duration_s: int, row: int | None = None) -> Fraction | None:
+        """Against the value held at the last whole second at least `duration_s` ago, same session, in no gap.
+
+        Of what came since, `row` is left out, with all that came later.
+        """
         then_us = (self.at_us // US_PER_S - duration_s) * US_PER_S
         then_index = bisect_right(self.world.times, then_us) - 1
         window = trading_session(self.symbol).window(self.at_us)
@@ -219,7 +222,8 @@ class Reader:
             return None
         seen, now = self.world.symbol(self.symbol), self.held()
         then = seen.after[then_index]
-        reference, value = quote(name, then), quote(name, now)
+        last = self.last if row is None or row <= then_index else row - 1
+        reference, value = quote(name, then), quote(name, seen.after[last])
         # Looking back at one instant is no window: what a gap between may have held is of no interest.
         whole = then.lives == now.lives and (function in ("pct_change", "change") or then.cuts == now.cuts)
         if reference is None or value is None or not then.live or not whole:
@@ -231,7 +235,7 @@ class Reader:
                 return value / reference - 1 if reference else None
             case "change":
                 return value - reference
-        between = (quote(name, seen.after[row]) for row in seen.rows_between(then_index, self.last))
+        between = (quote(name, seen.after[row]) for row in seen.rows_between(then_index, last))
         values = [reference, *(one for one in between if one is not None)]
         return max(values) if function == "highest" else min(values)
 
@@ -274,7 +278,11 @@ class Extremes(Reader):
         if is_running_extreme(value) and self.symbol in self.live:
             rows = self.world.symbol(self.symbol).rows
             found = bisect_right(rows, self.last)
-            return replace(self, index=rows[found - 1], before=True, live=frozenset())(value) if found else None
+            if not found:
+                return None
+            if isinstance(value, Look):
+                return self._look(value.function, value.quote, value.duration_s, rows[found - 1])
+            return replace(self, index=rows[found - 1], before=True, live=frozenset())(value)
         return Reader._of_symbol(self, value)
 
 

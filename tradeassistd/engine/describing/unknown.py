@@ -231,10 +231,7 @@ class Unknowns:
         if not isinstance(quote, Name):
             return ""
         extreme = state.extreme(quote.name, seconds, EXTREMES[node.name])  # the rule has asked for it: it is there
-        if extreme.value(state.now_us) is None:
-            return f"warming: watched for less than {seconds} s"
-        first = self._before and extreme.value(state.now_us, before=True) is None
-        return f"no {node.name} before this row yet" if first else ""
+        return "" if extreme.value(state.now_us) is not None else f"warming: watched for less than {seconds} s"
 
     def _bars(self, node: Expression, state: SymbolState) -> str:
         """A window of bars that is not full yet."""

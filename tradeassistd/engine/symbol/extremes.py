@@ -83,16 +83,16 @@ class TickExtreme:
             self._expire(event_us)
 
     def value(self, now_us: int, before: bool = False) -> Value | None:
-        """The extreme now (`now_us` must not fall), or as if the last row had not come; None when unknown."""
+        """The extreme now (`now_us` must not fall); None when unknown.
+
+        `before`: as if the last row had not come, for as long as it came within the window. What has stood through all
+        of the window is no news in it any more.
+        """
         since_us = self._expire(now_us)
-        present = self._before if before else self._now
+        present = self._before if before and self._row_us > since_us else self._now
         if self._first_us is None or self._first_us > since_us:
             return None
-        if before and self._row_us <= since_us:
-            known = present is not None  # it stood there
-        else:
-            known = self._look_back.held(now_us, self._seconds) is not None
-        if not known:
+        if self._look_back.held(now_us, self._seconds) is None:
             return None
         if self._stood:
             best = self._stood[0][1]
