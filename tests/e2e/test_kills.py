@@ -37,9 +37,13 @@ async def test_killed_again_and_again_nothing_is_lost_and_nothing_comes_twice_un
     chance = random.Random(SEED)
     async with Simulator(SyntheticMarket(SEED, MONDAY_US), speed=30.0) as simulator, webhook() as hook:
         settings_for(tmp_path, simulator, RULES, f"{{hook: {{url: '{hook.url}', ttl: 24h}}}}")
-        for _ in range(KILLS):
+        for life in range(KILLS):
             program = await start(*daemon(tmp_path))
             await said(program, "daemon.ready")
+            # Every other life is killed in the middle of its work: how far the rest get, a slow machine decides.
+            known = keys(hook.posts).keys()
+            while life % 2 and keys(hook.posts).keys() <= known:
+                await hook.until(len(hook.posts) + 1)
             # The only random wait there is: the kill must come at a moment nobody chose.
             await asyncio.sleep(chance.uniform(0.1, 1.2))
             program.kill()
@@ -55,7 +59,7 @@ async def test_killed_again_and_again_nothing_is_lost_and_nothing_comes_twice_un
         assert code == 0, errors
     posts = keys(hook.posts)
     told = {one.alert.id for one in queries.alerts(tmp_path / "state", limit=100_000, include_suppressed=False)}
-    assert len(told) > KILLS
+    assert len(told) >= KILLS // 2
     waiting = {
         one.alert.id
         for one in queries.alerts(tmp_path / "state", limit=100_000)
