@@ -20,7 +20,8 @@ from tradeassistd.sim.synthetic import SyntheticMarket
 from tradeassistd.store import queries
 
 MONDAY_US = 1_794_839_400 * US_PER_S  # 2026-11-16 09:30 New York
-STOP_WITHIN_S = 5.0
+STOP_WITHIN_S = 20.0
+"""Before the unit's TimeoutStopSec, and before a channel that hangs is given up by itself (30 s both)."""
 # Fires as soon as the first known value is there, once: an alert without waiting for the market to do anything.
 AT_ONCE = """version: 1
 rules:
