@@ -256,6 +256,13 @@ async def test_a_rule_whose_package_is_missing_for_a_while_goes_on_where_it_was(
     assert fired == [[Kind.FIRED], [], []]
 
 
+def put(path: Path, text: str) -> None:
+    """The file in one step: another program may look at any moment, and must not meet an empty one."""
+    made = path.with_name(f"{path.name}~")
+    made.write_text(text, "utf-8")
+    made.replace(path)
+
+
 def _without_inotify() -> list[str]:
     """A command that runs another one where there is no inotify to be had; skips where that cannot be arranged."""
     script = 'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"'
@@ -275,10 +282,10 @@ async def test_without_inotify_the_real_program_follows_by_looking_and_by_sighup
         )  # fmt: skip
         try:
             assert "os error 24" in str((await said(program, "rules.watch_deaf"))["reason"])
-            (tmp_path / "rules.d" / "more.yaml").write_text(MORE, "utf-8")
+            put(tmp_path / "rules.d" / "more.yaml", MORE)
             program.send_signal(signal.SIGHUP)
             assert (await said(program, "rules.reloaded"))["added"] == 1
-            (tmp_path / "rules.d" / "more.yaml").write_text(MORE.replace("more", "late"), "utf-8")
+            put(tmp_path / "rules.d" / "more.yaml", MORE.replace("more", "late"))
             found = await said(program, "rules.reloaded")  # ten seconds later at most
             assert (found["added"], found["removed"]) == (1, 1)
         finally:
