@@ -185,12 +185,19 @@ def root_page(path: Path, table: str) -> int:
 
 def garble_in_use(path: Path, table: str) -> None:
     """Damage a table below the program that has the file open, and have it read the file anew."""
-    raw = sqlite3.connect(path, isolation_level=None)
+    raw = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE_S)
+    log = path.with_name(f"{path.name}-wal")
     try:
         (page,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
-        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        while True:
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw.execute("BEGIN IMMEDIATE")  # nobody writes the page into the log again, which would hide the damage
+            if not log.stat().st_size:
+                break
+            raw.execute("ROLLBACK")
         garble(path, int(page))
         raw.execute("INSERT INTO meta VALUES ('somebody else', 'was here')")  # so that what is in memory counts no more
+        raw.execute("COMMIT")
     finally:
         raw.close()
 
