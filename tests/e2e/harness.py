@@ -18,6 +18,8 @@ from tradeassistd.sim.recorded import RecordedMarket
 from tradeassistd.sim.server import Simulator
 from tradeassistd.sim.streamer import Cut
 from tradeassistd.sim.tokens import APP_KEY, APP_SECRET
+from tradeassistd.store import queries
+from tradeassistd.store.records import OPEN_STATES
 
 PATIENCE_S = 120.0
 """A test that waits longer than this for an event has failed."""
@@ -89,6 +91,19 @@ class Watcher:
         for condition, happened in self._waiting:
             if condition(event):
                 happened.set()
+
+
+async def until_stored(holds: Callable[[], object]) -> None:
+    """Return when the store says so: what another program writes there tells nobody here."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.02)
+
+
+def all_settled(state: Path) -> bool:
+    """Whether every delivery is noted as settled; a daemon logs that it was sent right before."""
+    deliveries = [delivery for one in queries.alerts(state) for delivery in one.deliveries]
+    return bool(deliveries) and not any(delivery.state in OPEN_STATES for delivery in deliveries)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.e2e.hardship import Running
-from tests.e2e.harness import settings_for
+from tests.e2e.harness import all_settled, settings_for, until_stored
 from tests.e2e.test_process import MONDAY_US
 from tests.e2e.webhook import Webhook, webhook
 from tradeassistd.sim.server import Simulator
@@ -26,9 +26,17 @@ rules:
   - {id: two, symbols: [/NQ], when: price > 1, severity: warning}
   - {id: three, symbols: [SPY], when: price > 1}
 """
+# Market time stands still until somebody wants that symbol: however slow a start, it is in time for the quiet hours.
+GOES_WITH = "QQQ"
+GO = f"version: 1\nrules: [{{id: go, symbols: [{GOES_WITH}], when: price < 1}}]\n"
 PROGRAM = str(Path(__file__).with_name("killed_at.py"))
 DIGEST = "3 alerts while it was quiet"
 INSTEAD = "3 alerts that broken did not get"
+
+
+def waiting_market() -> Simulator:
+    """A market thirty times as fast as it was, once it goes."""
+    return Simulator(SyntheticMarket(3, MONDAY_US), speed=30.0, start_symbols=(GOES_WITH,))
 
 
 def prepare(folder: Path, simulator: Simulator, routes: str, **hooks: Webhook) -> None:
@@ -43,7 +51,14 @@ async def live_and_die(folder: Path, points: Sequence[str]) -> Running:
     for point in points:
         life = await Running.of(PROGRAM, str(folder / "config.yaml"), point)
         assert await life.ended() == -signal.SIGKILL, f"{point} was not reached: {life.lines}"
+        (folder / "rules.d" / "go.yaml").write_text(GO, "utf-8")
     return await Running.start(folder)
+
+
+async def end_of(life: Running, state: Path) -> None:
+    """Stop the last life once it has nothing left to do."""
+    await until_stored(lambda: all_settled(state))
+    await life.stop()
 
 
 def check_told_by_two_lives(hook: Webhook, title: str) -> None:
@@ -66,11 +81,10 @@ async def test_what_is_held_and_folded_comes_once_though_each_step_is_killed(tmp
     routes = """version: 1
 default: {channels: [hook], quiet: {hours: ['mon-fri 09:00-09:32 America/New_York'], channels: []}}
 """
-    async with Simulator(SyntheticMarket(3, MONDAY_US), speed=10.0) as simulator, webhook() as hook:
+    async with waiting_market() as simulator, webhook() as hook:
         prepare(tmp_path, simulator, routes, hook=hook)
         life = await live_and_die(tmp_path, ("held:3", "folded", f"{DIGEST}.before", f"{DIGEST}.after"))
-        await life.said("delivery.sent")
-        await life.stop()
+        await end_of(life, tmp_path / "state")
     check_told_by_two_lives(hook, DIGEST)
     assert fates(tmp_path / "state", "hook") == {
         (DeliveryState.SENT, Why.QUIET): 1, (DeliveryState.FOLDED, Why.QUIET): 2,
@@ -81,16 +95,11 @@ async def test_a_channel_that_failed_is_stood_in_for_once_though_each_step_is_ki
     routes = """version: 1
 default: {channels: [broken], fallback: [hook], quiet: {hours: ['mon-fri 09:00-09:32 America/New_York'], channels: []}}
 """
-    async with (
-        Simulator(SyntheticMarket(3, MONDAY_US), speed=10.0) as simulator,
-        webhook() as hook,
-        webhook("410 Gone") as broken,
-    ):
+    async with waiting_market() as simulator, webhook() as hook, webhook("410 Gone") as broken:
         prepare(tmp_path, simulator, routes, hook=hook, broken=broken)
         points = ("held:3", "folded", "failing.before", "failing.after", f"{INSTEAD}.before", f"{INSTEAD}.after")
         life = await live_and_die(tmp_path, points)
-        await life.said("delivery.sent")
-        await life.stop()
+        await end_of(life, tmp_path / "state")
     check_told_by_two_lives(hook, INSTEAD)
     assert fates(tmp_path / "state", "broken") == {
         (DeliveryState.FAILED, Why.QUIET): 1, (DeliveryState.FOLDED, Why.QUIET): 2,
@@ -106,15 +115,10 @@ routes:
   - {match: {rule: two}, channels: [hook], escalate: {after: 20s, channels: [boss]}}
 default: {channels: [hook]}
 """
-    async with (
-        Simulator(SyntheticMarket(3, MONDAY_US), speed=10.0) as simulator,
-        webhook() as hook,
-        webhook() as boss,
-    ):
+    async with waiting_market() as simulator, webhook() as hook, webhook() as boss:
         prepare(tmp_path, simulator, routes, hook=hook, boss=boss)
         life = await live_and_die(tmp_path, ("held:1", "(escalated).before", "(escalated).after"))
-        await boss.until(2)
-        await life.stop()
+        await end_of(life, tmp_path / "state")
     assert [post["title"].endswith("(escalated)") for post in boss.posts] == [True, True]
     assert all("Escalated: since" in post["message"] for post in boss.posts)
     assert all("May be a repeat" in post["message"] for post in boss.posts)
