@@ -12,6 +12,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import structlog
@@ -154,8 +155,9 @@ async def test_from_nothing_to_dead_and_back_without_a_restart_and_without_a_lea
 
             def seen(code: int) -> None:
                 """`auth status` comes to say so: the daemon saves its own status every second."""
+                end_s = monotonic() + PATIENCE_S
                 while auth.show_status(config, as_json=code == exit_codes.NO) != code:
-                    pass
+                    assert monotonic() < end_s
 
             live = watcher.daemon.live
             assert live is not None
