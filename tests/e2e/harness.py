@@ -147,4 +147,8 @@ async def play(folder: Path, path: Path, rules: str, *, cuts: Sequence[Cut] = ()
     ):
         await played(simulator)
         await watcher.until_clock(simulator.now_us + 3_000_000)
+        live = watcher.daemon.live
+        assert live is not None
+        async with asyncio.timeout(PATIENCE_S):
+            await live.ledger.settle()  # a stop waits for two seconds only, whatever a slow disk has not taken yet
     return watcher
