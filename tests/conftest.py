@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -27,9 +28,14 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
-    """A command that a test runs in this process may set up the log, on a stream that is gone after the test."""
+    """A command that a test runs in this process may set up the log, on a stream that is gone after the test.
+
+    Until one does, lines go to the stream of this moment: a daemon may log while a command runs in a thread beside it,
+    and what takes the command's output takes everything that is then written to `sys.stdout`.
+    """
     root, config = logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     yield
     root.handlers[:] = handlers
     root.setLevel(level)

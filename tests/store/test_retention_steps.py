@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tests.store.aged import DAY_US, TEN_DAYS, a_bar, a_day_of_tape, ago, check_whole, counts, fill, pruned
 from tests.store.makers import FRIDAY_US, a_decision
@@ -206,14 +207,15 @@ async def test_a_market_without_a_time_yet_prunes_nothing(store: Store) -> None:
     assert (await Retention(store, KeepSettings(), clock).prune()).tapes == ()
 
 
-async def test_a_busy_disk_puts_it_off_until_the_next_look(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_busy_disk_puts_it_off_until_the_next_look(store: Store) -> None:
     clock = ManualClock(FRIDAY_US)
     await fill(store, [20, 1])
     task = asyncio.create_task(Retention(_Breaking(store, 0), TEN_DAYS, _Hasty(clock)).run())  # type: ignore[arg-type]
     await until(lambda: clock.pauses_s)
-    clock.pass_time(FIRST_AFTER_S)
-    await until(lambda: clock.pauses_s and clock.pauses_s[0] > FIRST_AFTER_S)
+    with capture_logs() as logs:
+        clock.pass_time(FIRST_AFTER_S)
+        await until(lambda: clock.pauses_s and clock.pauses_s[0] > FIRST_AFTER_S)
     assert not task.done()
-    assert "retention.put_off" in capsys.readouterr().out
+    assert "retention.put_off" in [line["event"] for line in logs]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.store.makers import FRIDAY_US, a_tick
 from tests.store.waiting import until
@@ -99,16 +100,17 @@ async def test_no_limit_at_all(tmp_path: Path) -> None:
     assert stage.said == []
 
 
-async def test_a_disk_that_does_not_answer_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_disk_that_does_not_answer_changes_nothing(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
     assert await stage.at(1.5) is Density.SECOND
     stage.disk.gone = True
-    for _ in range(3):
-        assert await stage.at(50) is Density.SECOND
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert await stage.at(50) is Density.SECOND
     assert stage.room.status() == {
         "free": None, "min_free": GB, "tape_kept": "1s", "error": "stale file handle",
     }  # fmt: skip
-    assert capsys.readouterr().out.count("disk.unknown") == 1
+    assert [line["event"] for line in logs].count("disk.unknown") == 1
     stage.disk.gone = False
     assert await stage.at(50) is Density.EVERY
     assert stage.room.status()["error"] == ""
