@@ -10,8 +10,8 @@ from typing import Any
 
 
 class Webhook:
-    """`posts` are the JSON bodies in order; `until(n)` waits for the n-th. While it is `deaf` nothing counts; `heard`
-    is called after each that does."""
+    """`posts` are the JSON bodies in order; `until(n)` waits for the n-th, `until_said` for one that says something.
+    While it is `deaf` nothing counts; `heard` is called after each that does."""
 
     def __init__(self, status: str = "200 OK") -> None:
         self.status = status
@@ -24,6 +24,10 @@ class Webhook:
     async def until(self, count: int, within_s: float = 60.0) -> None:
         async with asyncio.timeout(within_s), self._arrived:
             await self._arrived.wait_for(lambda: len(self.posts) >= count)
+
+    async def until_said(self, words: str, within_s: float = 60.0) -> None:
+        async with asyncio.timeout(within_s), self._arrived:
+            await self._arrived.wait_for(lambda: any(words in str(post) for post in self.posts))
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
