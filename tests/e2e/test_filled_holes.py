@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.e2e.harness import running, settings_for
 from tests.engine.test_series import MINUTE_US, at
+from tests.store.waiting import until
 from tradeassistd.base.instant import iso
 from tradeassistd.cli.main import app
 from tradeassistd.cli.status import status_text
@@ -54,6 +55,10 @@ async def test_a_cut_is_filled_windows_are_whole_and_replay_gives_the_same(tmp_p
             await watcher.until(filled)
             symbols |= {event.symbol for event in watcher.events if filled(event)}  # type: ignore[union-attr]
         await watcher.until(lambda event: not isinstance(event, Bars))  # with that it is in the windows
+        # The store learns once a second what the daemon knows: what it knows now is there with the next status.
+        assert settings.store.path is not None and watcher.daemon.live is not None
+        state, ticks = settings.store.path, watcher.daemon.live.counters.ticks
+        await until(lambda: queries.status(state)["counters"]["ticks"] >= ticks)
         series = engine.symbols["SPY"].series["1m", "rth"]
         assert any(track.value() is not None for track in series.tracks), "six minutes, two of them never watched"
         code, out = await asyncio.to_thread(command, "bars", "SPY", "--interval", "1m", "--config", config)
@@ -64,10 +69,9 @@ async def test_a_cut_is_filled_windows_are_whole_and_replay_gives_the_same(tmp_p
         today = json.loads(out)[-1]
         assert (today["symbol"], today["day"], today["differing"]) == ("SPY", "2026-11-16", 0)
         assert today["compared"] >= 1
-        assert settings.store.path is not None
-        status = queries.status(settings.store.path)
+        status = queries.status(state)
         assert status["history"]["filled"] >= 2 and status["feed"]["charts"] >= 2
-        assert any("compared with Schwab's, all alike" in line for line in status_text(status))
+        await until(lambda: "compared with Schwab's, all alike" in "\n".join(status_text(queries.status(state))))
     rule_set = load_texts({"rules.yaml": RULES}).rule_set
     tape = [event for path in reversed(queries.tape_paths(tmp_path / "state")) for event in queries.read_tape(path)]
     assert sum(isinstance(event, Bars) and event.source in FILLS for event in tape) >= 2
