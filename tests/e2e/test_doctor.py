@@ -7,10 +7,13 @@ import json
 import tarfile
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from tests.e2e.harness import running, settings_for
+from tradeassistd.cli.doctor import network
 from tradeassistd.cli.main import app
+from tradeassistd.engine.events import Connection, Event
 from tradeassistd.sim.preference import CORREL_ID, CUSTOMER_ID
 from tradeassistd.sim.server import Simulator
 from tradeassistd.sim.synthetic import SyntheticMarket
@@ -26,13 +29,23 @@ async def command(*arguments: str) -> Result:
     return await asyncio.to_thread(lambda: CliRunner().invoke(app, [*arguments], env={"COLUMNS": "80"}))
 
 
-async def test_a_bundle_of_a_running_daemon_holds_its_frames_and_no_secret(tmp_path: Path) -> None:
+async def test_a_bundle_of_a_running_daemon_holds_its_frames_and_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # How quick a busy machine answers itself is not asked here, nor how old the time in a busy server's answer is.
+    monkeypatch.setattr(network, "SLOW_S", network.ANSWER_WITHIN_S)
+    monkeypatch.setattr(network, "OFFSET_WARNING_S", network.OFFSET_PROBLEM_S)
     bundle = tmp_path / "bundle.tar.gz"
     async with Simulator(SyntheticMarket(1, OPEN_US), speed=60.0) as simulator:
         settings = settings_for(tmp_path, simulator, RULES, f"{{hook: {{url: 'json://127.0.0.1:9/{TOPIC}'}}}}")
         config = ("--config", str(tmp_path / "config.yaml"))
         async with running(settings) as watcher:
-            await watcher.until(lambda event: getattr(event, "symbol", "") == "/ES")
+
+            def is_up(_: Event) -> bool:  # images may come before the feed is live, or after
+                states = [event.state for event in watcher.events if isinstance(event, Connection)]
+                return "live" in states and {"SPY", "/ES"} <= {tick.symbol for tick in watcher.ticks}
+
+            await watcher.until(is_up)
             done = await command("doctor", "--json", *config)
             packed = await command("doctor", "--bundle", str(bundle), *config)
             secrets = [APP_KEY, APP_SECRET, CUSTOMER_ID, CORREL_ID, TOPIC, *tokens_of(tmp_path / "token.json")]
