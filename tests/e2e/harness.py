@@ -48,6 +48,13 @@ def settings_for(
     return load_settings(folder / "config.yaml")
 
 
+def put(path: Path, text: str) -> None:
+    """Write a file in one step: a daemon that looks meanwhile finds the old text or the new one, whole."""
+    made = path.with_name(f".{path.name}.new")
+    made.write_text(text, "utf-8")
+    made.replace(path)
+
+
 class Watcher:
     """Sees every event of a running daemon, and lets a test wait for one."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.hardship import Running
-from tests.e2e.harness import settings_for
+from tests.e2e.harness import put, settings_for
 from tests.e2e.test_process import AT_ONCE, ended, market, start
 from tests.e2e.webhook import webhook
 from tradeassistd.cli.login import login_name
@@ -37,7 +37,7 @@ async def test_what_was_asked_of_schwab_and_of_the_daemon_is_noted(tmp_path: Pat
             assert (await tradeassist(tmp_path, *words))[0] == 0
         assert (await tradeassist(tmp_path, "ack", "at-once"))[0] == 0
         rules = tmp_path / "rules.d" / "rules.yaml"
-        rules.write_text(rules.read_text("utf-8").replace("[/ES]", "[/NQ, $VIX]"), "utf-8")
+        put(rules, rules.read_text("utf-8").replace("[/ES]", "[/NQ, $VIX]"))
         assert (await tradeassist(tmp_path, "rules", "reload"))[0] == 0
         await running.said("stream.resubscribed")
         await running.stop()

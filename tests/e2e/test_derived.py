@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from tests.e2e.harness import Watcher, running, settings_for
+from tests.e2e.harness import Watcher, put, running, settings_for
 from tests.e2e.test_process import MONDAY_US
 from tradeassistd.cli.main import app
 from tradeassistd.engine.events import Event, RulesSwap
@@ -49,7 +49,7 @@ async def test_a_derived_symbol_lives_like_any_other(tmp_path: Path) -> None:
         running(settings_for(tmp_path, simulator, RULES)) as watcher,
     ):
         await is_quoted(watcher)
-        (tmp_path / "rules.d" / "_instruments.yaml").write_text(SUM, "utf-8")
+        put(tmp_path / "rules.d" / "_instruments.yaml", SUM)
         assert (await watcher.reloaded()).accepted
         await is_quoted(watcher)
     swap = next(number for number, event in enumerate(watcher.events) if isinstance(event, RulesSwap))
