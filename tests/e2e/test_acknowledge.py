@@ -43,6 +43,12 @@ rules:
 """
 
 
+@pytest.fixture(autouse=True)
+def _a_patient_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a slow disk makes of an acknowledgement is asked in its own test."""
+    monkeypatch.setattr(ledger_module, "STORED_WITHIN_S", 60.0)
+
+
 class Desk:
     """The live path over a real store, fed frame by frame; the ledger runs beside it."""
 
