@@ -20,8 +20,10 @@ SCRIPT = Path(__file__).with_name("run_in_systemd.sh")
 ROOT = SCRIPT.parents[2]
 CHECKOUT = "/mnt/tradeassist"
 """Where the guest sees this checkout, read-only."""
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """A test that waits longer than this for the guest has failed."""
+INSTALL_WITHIN_S = 600.0
+"""What fetches packages goes by the network's pace, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,15 @@ class Guest:
         kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         self._environment = {**kept, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 
-    async def run(self, *command: str, stdin: str = "") -> Answer:
+    async def run(self, *command: str, stdin: str = "", within_s: float = PATIENCE_S) -> Answer:
         program = await self._start(command)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(within_s):
             output, errors = await program.communicate(stdin.encode())
         assert program.returncode is not None
         return Answer(program.returncode, output.decode(), errors.decode())
 
-    async def sh(self, line: str, *, stdin: str = "", folder: str = "/root") -> str:
-        return (await self.run("bash", "-ec", f"cd {folder}\n{line}", stdin=stdin)).ok()
+    async def sh(self, line: str, *, stdin: str = "", folder: str = "/root", within_s: float = PATIENCE_S) -> str:
+        return (await self.run("bash", "-ec", f"cd {folder}\n{line}", stdin=stdin, within_s=within_s)).ok()
 
     async def write(self, path: str, text: str, mode: str = "0644") -> None:
         """Put a file there in one step: whoever looks for it finds it whole and with its mode, or not at all."""

@@ -9,8 +9,8 @@
 # systemd-nspawn (Debian package systemd-container).
 set -euo pipefail
 
-UP_WITHIN_S=30
-DOWN_WITHIN_S=10
+UP_WITHIN_S=120
+DOWN_WITHIN_S=30
 
 binds=()
 while [ $# -gt 0 ]; do
