@@ -32,6 +32,7 @@ class SchwabServer:
         self.keys: set[str] = set()
         """The keys subscribed, at most `keys_max` (else code 19, and nothing is taken)."""
         self.base_url = ""
+        self._answering: set[asyncio.Task[Any]] = set()
         self._socket: ServerConnection | None = None
         self._streamer_url = ""
 
@@ -41,7 +42,12 @@ class SchwabServer:
         self.base_url = f"http://127.0.0.1:{http.sockets[0].getsockname()[1]}"
         async with serve(self._stream, "127.0.0.1", 0) as streamer, http:
             self._streamer_url = f"ws://127.0.0.1:{next(iter(streamer.sockets)).getsockname()[1]}/ws"
-            yield self
+            try:
+                yield self
+            finally:  # a test may end in the middle of a call; a connection left open would fail another one
+                for one in self._answering:
+                    one.cancel()
+                await asyncio.gather(*self._answering, return_exceptions=True)
 
     async def say(self, message: object) -> None:
         """Send a frame by itself; a text goes over as it is."""
@@ -88,6 +94,17 @@ class SchwabServer:
         return 0
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
+        try:
+            await self._answer_call(reader, writer)
+        finally:
+            writer.close()
+            await writer.wait_closed()
+            self._answering.discard(task)
+
+    async def _answer_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         method, path, _ = head.split(" ", 2)
         length = next((int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0)
@@ -101,8 +118,6 @@ class SchwabServer:
             + payload
         )
         await writer.drain()
-        writer.close()
-        await writer.wait_closed()
 
     def _preference(self) -> dict[str, Any]:
         streamer = {"streamerSocketUrl": self._streamer_url, "schwabClientCustomerId": "customer",

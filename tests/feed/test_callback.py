@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
 import ssl
+from contextlib import suppress
 
 import pytest
 
@@ -13,11 +16,12 @@ from tradeassistd.feed.callback import callback_address, listening
 
 
 def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that is free, and below those that the kernel gives to whoever connects or asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def browse(port: int, line: str) -> str:
@@ -28,6 +32,7 @@ async def browse(port: int, line: str) -> str:
     writer.write(f"{line}\r\nHost: 127.0.0.1\r\n\r\n".encode())
     answer = (await reader.read()).decode()
     writer.close()
+    await writer.wait_closed()
     return answer
 
 
@@ -44,7 +49,7 @@ async def test_only_the_redirect_of_this_login_ends_the_wait() -> None:
         assert not waiting.done()
         page = await browse(port, "GET /back?code=C0.x%40&session=s&state=mine HTTP/1.1")
         assert page.startswith("HTTP/1.1 200 OK") and "Look at the terminal" in page and "C0.x" not in page
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await waiting == f"https://127.0.0.1:{port}/back?code=C0.x%40&session=s&state=mine"
 
 
@@ -55,6 +60,7 @@ async def test_a_browser_that_does_not_trust_the_certificate_may_come_again() ->
             await asyncio.open_connection("127.0.0.1", port, ssl=ssl.create_default_context())
         _, cut = await asyncio.open_connection("127.0.0.1", port)
         cut.close()
+        await cut.wait_closed()
         await browse(port, "GET /?code=a&state=mine HTTP/1.1")
         assert "code=a" in await callback.received_url()
 
