@@ -177,7 +177,7 @@ async def test_an_acknowledgement_from_the_command_line(tmp_path: Path) -> None:
         assert output.startswith("at-once /ES: no more reminders for the firing since ")
         (rule,) = [rule for rule in await here.ask("/rules") if rule["id"] == "at-once"]
         assert [(state["state"], state["acked"]) for state in rule["states"]] == [("firing", True)]
-        ((_, kind, body),) = queries.audit(here.folder / "state", 1)
+        ((_, kind, body),) = queries.audit(here.folder / "state", 1, kinds=["ack"])
         assert (kind, body["rule"], body["symbol"]) == ("ack", "at-once", "/ES") and body["by"]
         code, output, errors = await here.run("ack", "deep")
         assert (code, output) == (exit_codes.NO, "")
