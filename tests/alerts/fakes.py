@@ -1,4 +1,4 @@
-"""A channel that does what a test tells it, and a clock whose pauses take no time."""
+"""A channel that does what a test tells it, and clocks whose pauses take no time or whose deadlines are held."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from tradeassistd.alerts.message import Message
-from tradeassistd.base.clock import ManualClock
+from tradeassistd.base.clock import ManualClock, WallClock
 
 
 class FakeChannel:
@@ -39,6 +39,22 @@ class HastyClock(ManualClock):
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(0)
         self.pass_time(seconds)
+
+
+class HeldClock(WallClock):
+    """Deadlines are noted, and pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.limits_s: list[float] = []
+
+    def deadline(self, seconds: float) -> asyncio.Timeout:
+        self.limits_s.append(seconds)
+        self._last = asyncio.timeout(None)
+        return self._last
+
+    def expire(self) -> None:
+        """The deadline that began last is over."""
+        self._last.reschedule(0.0)
 
 
 class Highest:

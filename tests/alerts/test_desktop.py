@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.alerts.fakes import HeldClock
 from tests.alerts.session_bus import FakeNotifications, Popup, session_bus
 from tests.apt import START_WITHIN_S, first_line, needs, running
 from tests.store.waiting import until
@@ -22,17 +23,6 @@ from tradeassistd.base.clock import WallClock
 from tradeassistd.base.errors import ConfigError, PermanentError, TransientError
 
 MESSAGE = Message("/ES <5,200> - a & b", "price > 5200 & <b>bold</b>\nid a1", "critical", "a1")
-
-
-class HastyDeadlines(WallClock):
-    """Deadlines come soon; they are noted."""
-
-    def __init__(self) -> None:
-        self.limits_s: list[float] = []
-
-    def deadline(self, seconds: float) -> asyncio.Timeout:
-        self.limits_s.append(seconds)
-        return asyncio.timeout(0.1)
 
 
 @pytest.fixture
@@ -106,10 +96,13 @@ async def test_a_bus_that_goes_away_before_the_answer_leaves_us_unsure(
 
 async def test_a_daemon_that_hangs_is_not_waited_for(daemon: FakeNotifications) -> None:
     daemon.silent = True
-    clock = HastyDeadlines()
+    clock = HeldClock()
     desk = open_channel("desk", "desktop://", clock=clock)
+    sending = asyncio.create_task(desk.send(MESSAGE))
+    await until(lambda: daemon.popups)
+    clock.expire()
     with pytest.raises(UnsureError, match="no answer within 2 s"):
-        await desk.send(MESSAGE)
+        await sending
     assert clock.limits_s == [ANSWER_LIMIT_S]
     daemon.silent = False
     await desk.send(MESSAGE)
@@ -185,6 +178,9 @@ async def dunst(bus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
 
 async def test_a_real_notification_daemon_shows_it(dunst: str, desk: Channel) -> None:
     await desk.send(MESSAGE)
+    async with asyncio.timeout(START_WITHIN_S):
+        while await _output(dunst, "count", "displayed") == "0":
+            pass  # it answers before it draws
     assert await _output(dunst, "count", "displayed") == "1"
     await _output(dunst, "close-all")
     ((shown,),) = json.loads(await _output(dunst, "history"))["data"]

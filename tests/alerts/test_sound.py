@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.alerts.fakes import HeldClock
 from tests.alerts.hearing import RATE_HZ, WINDOW, dominant_hz, rms, sounds
 from tests.apt import START_WITHIN_S, needs, running
 from tests.store.waiting import until
@@ -27,21 +28,6 @@ from tradeassistd.engine.rule import SEVERITIES
 HANGS = 'sleep 600 & echo $$ $! > "$0.pids.tmp"; mv "$0.pids.tmp" "$0.pids"; wait'
 HEARD_HZ = {"info": [880], "notice": [740], "warning": [660, 660], "critical": [1000, 1400, 1000, 1400]}
 Install = Callable[..., None]
-
-
-class HeldClock(WallClock):
-    """Deadlines pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.limits_s: list[float] = []
-
-    def deadline(self, seconds: float) -> asyncio.Timeout:
-        self.limits_s.append(seconds)
-        self._last = asyncio.timeout(None)
-        return self._last
-
-    def expire(self) -> None:
-        self._last.reschedule(0.0)
 
 
 @pytest.fixture
@@ -65,7 +51,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def channel(url: str = "sound://", clock: WallClock | None = None) -> SoundChannel:
-    return SoundChannel("bell", url, clock=clock or WallClock())
+    """A player may take as long as it needs, on however busy a machine, unless the test brings a clock."""
+    return SoundChannel("bell", url, clock=clock or HeldClock())
 
 
 def message(severity: str = "warning") -> Message:

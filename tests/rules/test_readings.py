@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.alerts.fakes import HeldClock
 from tests.rules.test_bad_files import BAD
 from tests.rules.test_good_files import GOOD
+from tests.store.waiting import until
 from tradeassistd.base.clock import WallClock
 from tradeassistd.base.errors import TransientError
 from tradeassistd.base.instant import US_PER_S
@@ -120,13 +122,19 @@ async def test_a_process_that_fails_or_is_not_there_is_said(program: str, monkey
 
 async def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = tmp_path / "hangs"
-    hangs.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 1000\n", "utf-8")
+    # The number appears at once as a whole.
+    hangs.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid.tmp; mv {tmp_path}/pid.tmp {tmp_path}/pid\nexec sleep 1000\n", "utf-8"
+    )
     hangs.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(hangs))
-    monkeypatch.setattr(building, "BUILD_WITHIN_S", 0.5)
-    texts = {"a.yaml": file("a")}
+    texts, clock = {"a.yaml": file("a")}, HeldClock()
     request = Request(("a.yaml",), texts, Context.of(texts, PREFIX, False, None), 0)
+    ending = asyncio.create_task(build(request, Readings(), clock))
+    await until((tmp_path / "pid").exists)
+    assert clock.limits_s == [building.BUILD_WITHIN_S]
+    clock.expire()
     with pytest.raises(TransientError):
-        await build(request, Readings(), WallClock())
+        await ending
     pid = await asyncio.to_thread((tmp_path / "pid").read_text)
     assert not await asyncio.to_thread(Path(f"/proc/{pid.strip()}").exists)
