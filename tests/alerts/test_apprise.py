@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -41,6 +42,13 @@ async def channel_for(url: str, name: str = "desk") -> AsyncIterator[Channel]:
 def secret_url(port: int) -> str:
     user, password, path, header, query = SECRETS
     return f"json://{user}:{password}@127.0.0.1:{port}/{path}/?+X-Token={header}&-key={query}"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server of these tests may take long to answer, on a busy machine."""
+    monkeypatch.setattr(apprise, "CONNECT_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(apprise, "READ_TIMEOUT_S", 60.0)
 
 
 async def test_a_message_arrives_as_json() -> None:
@@ -82,9 +90,11 @@ async def test_no_answer_leaves_us_unsure(monkeypatch: pytest.MonkeyPatch) -> No
             with pytest.raises(UnsureError):
                 await channel.send(MESSAGE)
         server.held.set()
-    async with channel_for(f"json://127.0.0.1:{server.port}/") as channel:  # nobody listens there any more
-        with pytest.raises(UnsureError, match="onnection error"):
-            await channel.send(MESSAGE)
+    with socket.socket() as taken:  # nobody listens there, and nobody else can
+        taken.bind(("127.0.0.1", 0))
+        async with channel_for(f"json://127.0.0.1:{taken.getsockname()[1]}/") as channel:
+            with pytest.raises(UnsureError, match="onnection error"):
+                await channel.send(MESSAGE)
 
 
 @pytest.mark.parametrize("status", [500, 404, 0])
@@ -155,7 +165,7 @@ async def test_after_a_cut_off_send_the_channel_waits_for_it(monkeypatch: pytest
                     return False
                 return True
 
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not await accepted():
                     pass
     assert len(server.received) == 2

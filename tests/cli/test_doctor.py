@@ -96,9 +96,9 @@ def test_an_answer_without_a_time_is_not_taken_for_a_right_clock() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "nonsense", "http://"])
 def test_a_place_that_does_not_answer_is_a_problem_with_its_reason(url: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]  # nobody listens there any more
-    (found,) = network.reach(url.format(port=port), NOW)
+    with socket.socket() as taken:  # nobody listens there, and nobody else can
+        taken.bind(("127.0.0.1", 0))
+        (found,) = network.reach(url.format(port=taken.getsockname()[1]), NOW)
     assert found.state == "problem" and found.hint
 
 
