@@ -298,7 +298,7 @@ async def test_requests_during_a_run_are_one_more_run(tmp_path: Path) -> None:
     daemon.reloader.prepare = prepare
     running = asyncio.create_task(daemon.reloader.run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             daemon.write(a=file("b"))
             daemon.reloader.request()
             await prepared.wait()  # in the middle of a run

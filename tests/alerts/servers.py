@@ -54,7 +54,7 @@ def web_server(*script: int) -> Iterator[WebServer]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.received.append(Received(self.path, self.headers, body))
-            state.held.wait(10)
+            state.held.wait(60)
             self.send_response(state.script.popleft() if state.script else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -132,7 +132,7 @@ class OutboxMachine(RuleBasedStateMachine):
             (decision,) = await self._commit(store, [severity])
             if not running.done():
                 dispatcher.wake(decision)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not running.done() and await store.open_deliveries(limit=1):  # each turn is a hop to the store
                 pass
         running.cancel()

@@ -268,7 +268,7 @@ class RoutedOutboxMachine(RuleBasedStateMachine):
             clock.advance(self.now_us)
             if decided is not None and not running.done():
                 dispatcher.wake(decided)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._until_nothing_is_due(store, running, clock)
             if leap and (later := [one.not_before_us for one, _ in await store.open_deliveries()]):
                 self.now_us = max(self.now_us, min(later))

@@ -107,7 +107,7 @@ async def test_questions_to_the_store_do_not_hold_up_the_loop(tmp_path: Path, mo
 
         def slow(*_: object, **__: object) -> list[object]:
             loop.call_soon_threadsafe(entered.set)
-            assert leave.wait(30)
+            assert leave.wait(60)
             return []
 
         monkeypatch.setattr("tradeassistd.store.queries.alerts", slow)

@@ -39,7 +39,7 @@ class Manager:
 
     def __init__(self, address: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.settimeout(5.0)
+        self._socket.settimeout(60.0)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
         self.environment = {"NOTIFY_SOCKET": address}
 

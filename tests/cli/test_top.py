@@ -23,7 +23,7 @@ from tradeassistd.cli.view.keys import keys
 from tradeassistd.rules.load import load_texts
 from tradeassistd.store.writer import Store
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

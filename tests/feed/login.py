@@ -23,7 +23,7 @@ from tradeassistd.feed.auth import Login
 from tradeassistd.feed.login_told import META_KEY
 from tradeassistd.feed.token import TokenFile
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 EXPIRES_S = 4_000_000_000
 """When the access token expires: far ahead, so that schwab-py itself sees no reason to refresh."""
 CREATED_S = EXPIRES_S - 1800

@@ -10,6 +10,8 @@ from tradeassistd.base.clock import ManualClock
 from tradeassistd.base.errors import TransientError
 from tradeassistd.feed.frames import Frame
 
+PATIENCE_S = 60.0
+
 
 class SteppedClock(ManualClock):
     """A manual clock whose deadlines run on its machine time too."""
@@ -45,11 +47,9 @@ async def settle() -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Let everybody go on until the condition holds."""
-    for _ in range(10_000):
-        if condition():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came about")
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for may come over a socket, which tells nobody here
+            await asyncio.sleep(0)
 
 
 class FakeStream:

@@ -118,7 +118,7 @@ async def at_work(desk: Desk) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - every turn of the loop may change it
             await asyncio.sleep(0)
 

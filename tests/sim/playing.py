@@ -12,7 +12,7 @@ from tradeassistd.sim.recorded import RecordedMarket
 
 START_MS = 1_381_132_800_000
 START_US = START_MS * 1000
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 def trades(folder: Path, count: int, *, every_ms: int = 1000, symbol: str = "SPY") -> RecordedMarket:

@@ -22,7 +22,7 @@ from tradeassistd.sim.streamer import Cut
 
 START_MS = 1_381_132_800_000
 START_US = START_MS * 1000
-LIMIT_S = 10
+LIMIT_S = 60
 
 
 @pytest.fixture

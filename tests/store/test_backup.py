@@ -73,7 +73,7 @@ async def test_a_backup_beside_a_writer_is_what_a_crash_would_leave(
         with look(path, kind) as raw:
             for _ in range(2):  # much is decided between one look and the next
                 committed.clear()
-                assert committed.wait(10)
+                assert committed.wait(60)
             yield raw
 
     monkeypatch.setattr(snapshot, "_standing", slow_look)
