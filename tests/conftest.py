@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,9 +15,15 @@ from hypothesis import HealthCheck, settings
 # A shell that runs the tests in the background has them ignore Ctrl+C, and every program they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A law is about what happens, never about how fast a busy machine is.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-if settings.get_current_profile_name() == "default":  # test_laws_bite.py brings a profile of its own
+# A law is about what happens, never about how fast a busy machine is. Its examples are the same in every run, on a
+# machine of whoever else too; TRADEASSIST_CHANCE=1 asks for others, which nobody has tried.
+settings.register_profile(
+    "tests",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=os.environ.get("TRADEASSIST_CHANCE", "") != "1",
+)
+if settings.get_current_profile_name() in ("default", "ci"):  # test_laws_bite.py brings a profile of its own
     settings.load_profile("tests")
 
 
