@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+from weakref import WeakSet
 
 from tradeassistd.base.clock import Clock
 from tradeassistd.base.errors import ConfigError
@@ -34,6 +35,7 @@ class Callback:
         parts = urlsplit(callback_url)
         self._origin, self._path, self._state, self._clock = f"https://{parts.netloc}", parts.path or "/", state, clock
         self._received: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._open: WeakSet[asyncio.WriteTransport] = WeakSet()
 
     async def received_url(self) -> str:
         """The whole address the browser was sent to."""
@@ -41,6 +43,7 @@ class Callback:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request of a browser."""
+        self._open.add(writer.transport)
         try:
             async with self._clock.deadline(HEAD_WITHIN_S):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -60,6 +63,11 @@ class Callback:
             pass  # a browser that only looked, or did not trust the certificate yet: it comes again
         finally:
             writer.close()
+
+    def leave(self) -> None:
+        """End every connection: a browser that keeps its own, or is slow to close it, is not waited for."""
+        for transport in list(self._open):
+            transport.abort()
 
     def _is_ours(self, target: str) -> bool:
         parts = urlsplit(target)
@@ -81,7 +89,11 @@ async def listening(callback_url: str, state: str, clock: Clock) -> AsyncIterato
         raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}",
                           hint="log in without a browser on this machine: --no-browser") from error  # fmt: skip
     async with server:
-        yield callback
+        try:
+            yield callback
+        finally:
+            callback.leave()
+            await asyncio.sleep(0)  # the loop closes them at its next turn
 
 
 def callback_address(callback_url: str) -> tuple[str, int]:
