@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-import os
 import selectors
 import time
 from asyncio import selector_events
@@ -23,8 +22,11 @@ from typing import Any, cast
 
 import aiosqlite
 
+from tests.scenarios.wire import WIRE
 from tradeassistd.base.instant import US_PER_S
 
+ON_ITS_WAY_S = 10.0
+"""Longer than this nothing takes from one end of a connection to the other."""
 _HOPS = ("_connect", "_execute", "close")
 """The calls of an SQLite connection that wait for its thread."""
 
@@ -114,12 +116,11 @@ class _Selector(selectors.DefaultSelector):
             return super().select(timeout) if self.stirred else []
         if found := super().select(0):
             return found
-        if self.stirred:
-            os.sched_yield()  # it may still be on its way over the loopback
-            if found := super().select(0):
+        end_s = time.monotonic() + ON_ITS_WAY_S
+        while WIRE.carries_something(self) and time.monotonic() < end_s:
+            if found := super().select(0.001):
                 return found
-            os.sched_yield()
-            self.stirred = False
+        self.stirred = False
         if self.idle is not None and self.idle():
             return []
         return super().select(timeout)
@@ -155,14 +156,21 @@ class WorldLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.selector = _Selector()
+        WIRE.begin_anew()
         super().__init__(self.selector)
 
-    def _make_socket_transport(self, *args: Any, **named: Any) -> _Transport:
-        return _Transport(self, *args, **named)
+    def _make_socket_transport(self, sock: Any, *args: Any, **named: Any) -> _Transport:
+        with suppress(OSError):  # the other end is gone already
+            WIRE.open(sock, accepted=named.get("server") is not None)
+        return _Transport(self, sock, *args, **named)
 
     async def sock_connect(self, sock: Any, address: Any) -> None:
         self.selector.stirred = True
-        await super().sock_connect(sock, address)
+        WIRE.connecting += 1
+        try:
+            await super().sock_connect(sock, address)
+        finally:
+            WIRE.connecting -= 1
 
 
 class Threads:
