@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -25,6 +26,19 @@ settings.register_profile(
 )
 if settings.get_current_profile_name() in ("default", "ci"):  # test_laws_bite.py brings a profile of its own
     settings.load_profile("tests")
+
+TESTS = Path(__file__).parent
+WHOLE_DAYS = ("scenarios", "e2e/test_recorded_sessions.py", "e2e/test_disturbed_slices.py",
+              "e2e/test_disturbed_sessions.py", "oracle/test_oracle.py")  # fmt: skip
+"""The daemon, or the oracle, over hours of market time. Counting the covered lines would take more than twice as long,
+and there are none that the tests of one part each do not cover."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage is not counted where only the time would change."""
+    for item in items:
+        if item.path.is_relative_to(TESTS) and str(item.path.relative_to(TESTS)).startswith(WHOLE_DAYS):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture
