@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -61,3 +62,14 @@ def _logs_as_they_were() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.configure(**config)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_a_test_stays() -> Iterator[None]:
+    """What lives as long as a process is kept in sight no more by the collector, nor let go by the web framework's
+    caches: here it lives for one test, and hundreds of daemons and simulators would fill the memory."""
+    yield
+    gc.unfreeze()
+    for cached in vars(sys.modules.get("fastapi.dependencies.models", object)).values():
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
