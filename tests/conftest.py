@@ -30,9 +30,10 @@ if settings.get_current_profile_name() in ("default", "ci"):  # test_laws_bite.p
 
 TESTS = Path(__file__).parent
 WHOLE_DAYS = ("scenarios", "e2e/test_recorded_sessions.py", "e2e/test_disturbed_slices.py",
-              "e2e/test_disturbed_sessions.py", "oracle/test_oracle.py")  # fmt: skip
-"""The daemon, or the oracle, over hours of market time. Counting the covered lines would take more than twice as long,
-and there are none that the tests of one part each do not cover."""
+              "e2e/test_disturbed_sessions.py", "oracle/test_oracle.py", "sim/test_synthetic.py", "sim/test_weeks.py",
+              "feed/test_mute_recorded.py")  # fmt: skip
+"""The daemon, the oracle or the simulator over hours of market time. Counting the covered lines would take more than
+twice as long, and there are none that the tests of one part each do not cover."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
