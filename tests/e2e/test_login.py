@@ -130,6 +130,32 @@ async def log_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *slips: str) -> 
     return output.getvalue()
 
 
+def served(api: Path) -> str:
+    """All that the API says of the daemon's inside."""
+    answers = []
+    for target in ("/health/detailed", "/diagnostics/frames", "/diagnostics/log", "/alerts", "/health"):
+        connection = _Connection(api, PATIENCE_S)
+        connection.request("GET", target)
+        answers.append(connection.getresponse().read().decode())
+        connection.close()
+    return "\n".join(answers)
+
+
+def seen(config: Path, code: int) -> None:
+    """`auth status` comes to say so: the daemon saves its own status every second."""
+    end_s = monotonic() + PATIENCE_S
+    while auth.show_status(config, as_json=code == exit_codes.NO) != code:
+        assert monotonic() < end_s
+
+
+def leaked(secrets: set[str], said: str, state: Path) -> list[str]:
+    """The secrets that are in what was said, or in a file of the state directory."""
+    stored = [file.read_bytes().decode("latin-1") for file in sorted(state.rglob("*"))]
+    # The key alone is in the address of the login page, by OAuth's own rule; there it is meant to be.
+    everything = re.sub(r"http://\S+/v1/oauth/authorize\S+", "", "\n".join((said, *stored)))
+    return [secret for secret in secrets if secret in everything]
+
+
 async def test_from_nothing_to_dead_and_back_without_a_restart_and_without_a_leak(
     tmp_path: Path, logs: io.StringIO, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,27 +166,8 @@ async def test_from_nothing_to_dead_and_back_without_a_restart_and_without_a_lea
         token_file.unlink()
         assert auth.show_status(config, as_json=False) == exit_codes.NO
         async with running(settings) as watcher:
-
-            def served() -> str:
-                """All that the API says of the daemon's inside."""
-                socket = settings.api.socket
-                assert isinstance(socket, Path)
-                answers = []
-                for target in ("/health/detailed", "/diagnostics/frames", "/diagnostics/log", "/alerts", "/health"):
-                    connection = _Connection(socket, PATIENCE_S)
-                    connection.request("GET", target)
-                    answers.append(connection.getresponse().read().decode())
-                    connection.close()
-                return "\n".join(answers)
-
-            def seen(code: int) -> None:
-                """`auth status` comes to say so: the daemon saves its own status every second."""
-                end_s = monotonic() + PATIENCE_S
-                while auth.show_status(config, as_json=code == exit_codes.NO) != code:
-                    assert monotonic() < end_s
-
             live = watcher.daemon.live
-            assert live is not None
+            assert live is not None and isinstance(settings.api.socket, Path)
             printed = await log_in(tmp_path, monkeypatch, "https://127.0.0.1:8182/?session=x\n",
                                    "https://127.0.0.1:8182/?code=a&state=b\n")  # fmt: skip
             assert "the running daemon takes it up by itself" in printed
@@ -188,29 +195,24 @@ async def test_from_nothing_to_dead_and_back_without_a_restart_and_without_a_lea
             simulator.inject("access_token_expires")
             await simulator.drop_connections()
             await told(state, 3)
-            await asyncio.to_thread(seen, exit_codes.NO)
+            await asyncio.to_thread(seen, config, exit_codes.NO)
             refreshes = noted.refreshes
             show_status(state, as_json=True)
             show_status(state, as_json=False)
-            documents = [await asyncio.to_thread(served)]
+            documents = [await asyncio.to_thread(served, settings.api.socket)]
             printed += await log_in(tmp_path, monkeypatch)
             await come_about(lambda: simulator.counters.logins == 3)
             assert noted.refreshes == refreshes
-            await asyncio.to_thread(seen, exit_codes.YES)
+            await asyncio.to_thread(seen, config, exit_codes.YES)
             assert await told(state, 4) == needed_and_back * 2
             show_alerts(state, limit=100, rule="", symbol="", suppressed=True, as_json=True)
-            documents.append(await asyncio.to_thread(served))
+            documents.append(await asyncio.to_thread(served, settings.api.socket))
 
     said = "\n".join((logs.getvalue(), capsys.readouterr().out, printed, *documents, repr(settings)))
     for name in ("login.new", "login.needed", "token.refreshed", "stream.state"):
         assert name in said  # the log was really taken
-    for file in sorted(state.rglob("*")):
-        said += file.read_bytes().decode("latin-1")
     assert len(noted.secrets) >= 10
-    # The key alone is in the address of the login page, by OAuth's own rule; there it is meant to be.
-    said = re.sub(r"http://\S+/v1/oauth/authorize\S+", "", said)
-    leaked = [secret for secret in noted.secrets if secret in said]
-    assert leaked == []
+    assert leaked(noted.secrets, said, state) == []
 
 
 @pytest.mark.parametrize("slips", [("nothing\n",) * 3, ("https://[127.0.0.1/?code=x&state=y\n",) * 3, ("",)])

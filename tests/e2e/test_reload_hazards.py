@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Watcher, running, settings_for
+from tests.e2e.harness import Watcher, put, running, settings_for
 from tests.e2e.test_hot_reload import MORE, RULES, busy_daemon, check_nothing_was_lost
 from tests.e2e.test_process import MONDAY_US, said
 from tests.e2e.webhook import webhook
@@ -254,13 +254,6 @@ async def test_a_rule_whose_package_is_missing_for_a_while_goes_on_where_it_was(
                     (state,) = [one.state for one in watcher.daemon.live._engine.machines if one.rule.id == "twice"]
                     assert (state.state.value, state.was_told, state.told_count) == ("firing", True, 1)
     assert fired == [[Kind.FIRED], [], []]
-
-
-def put(path: Path, text: str) -> None:
-    """The file in one step: another program may look at any moment, and must not meet an empty one."""
-    made = path.with_name(f"{path.name}~")
-    made.write_text(text, "utf-8")
-    made.replace(path)
 
 
 def _without_inotify() -> list[str]:

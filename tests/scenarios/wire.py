@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from selectors import EVENT_READ, BaseSelector
 from typing import Any
 
@@ -95,6 +96,16 @@ WIRE = Wire()
 """Of this process."""
 
 
+@contextmanager
+def _broken_is_read(end: socket.socket) -> Iterator[None]:
+    """Nothing more comes out of a connection that is broken."""
+    try:
+        yield
+    except ConnectionError:
+        WIRE.read(end.fileno(), 0)
+        raise
+
+
 class _Counted(socket.socket):
     """A connected socket of the wire."""
 
@@ -111,20 +122,14 @@ class _Counted(socket.socket):
         return size
 
     def recv(self, *arguments: Any) -> bytes:
-        try:
+        with _broken_is_read(self):
             data = super().recv(*arguments)
-        except ConnectionError:
-            WIRE.read(self.fileno(), 0)
-            raise
         WIRE.read(self.fileno(), len(data))
         return data
 
     def recv_into(self, *arguments: Any) -> int:
-        try:
+        with _broken_is_read(self):
             size = super().recv_into(*arguments)
-        except ConnectionError:
-            WIRE.read(self.fileno(), 0)
-            raise
         WIRE.read(self.fileno(), size)
         return size
 
